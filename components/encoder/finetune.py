@@ -1,0 +1,130 @@
+"""Fine-tuning an encoder into a text classifier with Hugging Face's `Trainer`, and exporting it to ONNX."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from components.encoder.checkpoint import load_checkpoint
+from components.encoder.onnx_encoder import MODEL_FILE, SETTINGS_FILE, pad, token_ids
+from components.encoder.settings import EncoderSettings
+
+
+def finetune(
+    settings: EncoderSettings, texts: list[str], labels: np.ndarray, label_count: int, folder: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fine-tunes the encoder on all but a held-out share of the texts and exports the best epoch into `folder`.
+
+    An interrupted run goes on from its last epoch when it is started again with the same texts and settings.
+
+    Returns:
+        The indices of the held-out texts, and their logits, (held-out texts, labels) float32.
+
+    Raises:
+        EncoderError: the encoder could not be loaded.
+    """
+    model, tokenizer, pad_id = load_checkpoint(settings.source, label_count)
+    max_length = min(settings.max_length, model.config.max_position_embeddings)
+    examples = [
+        {"input_ids": token_ids(tokenizer, text, max_length), "labels": int(label)} for text, label in zip(texts, labels)
+    ]
+    shuffled = np.random.default_rng(settings.seed).permutation(len(examples))
+    held_out, kept = np.split(shuffled, [max(1, round(settings.held_out * len(examples)))])
+
+    checkpoints = settings.checkpoints / _fingerprint(settings, texts, labels)
+    on_gpu = torch.cuda.is_available()
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(checkpoints),
+            num_train_epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            per_device_train_batch_size=settings.batch_size,
+            per_device_eval_batch_size=64,
+            warmup_ratio=0.1,
+            weight_decay=0.01,
+            label_smoothing_factor=0.1,
+            group_by_length=True,
+            bf16=on_gpu and torch.cuda.is_bf16_supported(),
+            dataloader_pin_memory=on_gpu,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            logging_strategy="epoch",
+            save_total_limit=2,
+            load_best_model_at_end=True,
+            metric_for_best_model="accuracy",
+            seed=settings.seed,
+            report_to=[],
+        ),
+        train_dataset=[examples[index] for index in kept],
+        eval_dataset=[examples[index] for index in held_out],
+        data_collator=lambda batch: _collate(batch, pad_id),
+        compute_metrics=_accuracy,
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    logits = trainer.predict(trainer.eval_dataset).predictions
+
+    _export(trainer.model, folder / MODEL_FILE)
+    tokenizer.save(folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": max_length}), encoding="utf-8")
+    shutil.rmtree(checkpoints)
+    return held_out, logits
+
+
+def _fingerprint(settings: EncoderSettings, texts: list[str], labels: np.ndarray) -> str:
+    """Names the run: the same texts, labels and settings give the same name."""
+    run = json.dumps([asdict(settings), texts, labels.tolist()], default=str)
+    return hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _collate(batch: list[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
+    ids, mask = pad([example["input_ids"] for example in batch], pad_id)
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "labels": torch.tensor([example["labels"] for example in batch]),
+    }
+
+
+def _accuracy(evaluation: EvalPrediction) -> dict[str, float]:
+    return {"accuracy": float((evaluation.predictions.argmax(axis=1) == evaluation.label_ids).mean())}
+
+
+class _Logits(torch.nn.Module):
+    """The model with plain tensors in and out, which is what ONNX can trace."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+
+def _export(model: PreTrainedModel, file: Path) -> None:
+    """Writes the model as ONNX, fp32, with batch and sequence length left open."""
+    example = torch.ones((2, 8), dtype=torch.int64)
+    axes = {0: "batch", 1: "tokens"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of constants that don't depend on the input
+        torch.onnx.export(
+            _Logits(model.cpu().float().eval()),
+            (example, example),
+            str(file),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "batch"}},
+            opset_version=17,
+            dynamo=False,
+        )

@@ -1,0 +1,41 @@
+"""Kiwi's morphological analysis, loaded once in a process and shared by the tokenizer and the lexical model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from components.text import normalise
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
+
+
+class Morpheme(NamedTuple):
+    """One morpheme: its dictionary form, its Sejong tag, and the characters `start` to `end` of the text it stands in.
+
+    Morphemes may share characters: "했" is both 하/VV and 었/EP.
+    """
+
+    form: str
+    tag: str
+    start: int
+    end: int
+
+
+def morphemes(text: str) -> list[Morpheme]:
+    """The morphemes of any text at all, in order, with offsets into `text` as it was given (NFD, emoji, jamo, empty)."""
+    normalised = normalise(text)
+    offsets = normalised.offsets
+    return [
+        Morpheme(token.form, str(token.tag), offsets[token.start], offsets[token.start + token.len])
+        for token in _kiwi().tokenize(normalised.text)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _kiwi() -> Kiwi:
+    from kiwipiepy import Kiwi
+
+    # The dictionary of multi-word names costs 200 MB and knows nothing about how people feel.
+    return Kiwi(load_multi_dict=False)

@@ -1,0 +1,159 @@
+"""The intent classifier of the bot: ordinary intents and the response keys of a retrieval intent, told apart by one model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.shared.exceptions import RasaException
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
+
+from components.category_model import CategoryModel
+from components.encoder.settings import EncoderError, EncoderSettings
+
+_RESPONSES_FILE = "responses.json"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class WellnessClassifier(GraphComponent, IntentClassifier):
+    """Chooses among all intents and response keys at once, with a calibrated confidence.
+
+    Every `intent` and `intent/response_key` of the training data is a label. A turn's `intent` is the intent of the likeliest
+    label, its confidence that label's probability; for a retrieval intent `response_selector` is filled as Rasa's own
+    ResponseSelector fills it, so that `utter_<intent>` and `rasa test nlu` work unchanged.
+    """
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        return ["kiwipiepy", "sklearn", "onnxruntime", "tokenizers"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        defaults = EncoderSettings(source="")
+        return {
+            # The encoder that is fine-tuned and fused with the lexical model: a Hugging Face hub id such as
+            # "monologg/koelectra-base-v3-discriminator" or "monologg/kobert", or a local folder. None: the lexical model alone.
+            "encoder": None,
+            # The most epochs of fine-tuning; it stops `patience` epochs after the held-out accuracy last rose.
+            "epochs": defaults.epochs,
+            "patience": defaults.patience,
+            # Peak learning rate, and texts a step.
+            "learning_rate": defaults.learning_rate,
+            "batch_size": defaults.batch_size,
+            # Tokens a text may have; of a longer one the beginning and the end are read.
+            "max_length": defaults.max_length,
+            # The share of the examples held out to stop early and to calibrate on.
+            "held_out": defaults.held_out,
+            "seed": defaults.seed,
+            # Where fine-tuning keeps checkpoints while it runs, to go on from after an interruption.
+            "checkpoints": str(defaults.checkpoints),
+            # How many labels `intent_ranking` and the selector's `ranking` list.
+            "ranking_length": 10,
+        }
+
+    def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
+        self._config = config
+        self._model_storage = model_storage
+        self._resource = resource
+        self._model: CategoryModel | None = None
+        self._responses: dict[str, list[dict[str, Any]]] = {}
+
+    @classmethod
+    def create(
+        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> WellnessClassifier:
+        return cls(config, model_storage, resource)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> WellnessClassifier:
+        component = cls(config, model_storage, resource)
+        with model_storage.read_from(resource) as folder:
+            component._model = CategoryModel.load(folder)
+            component._responses = json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8"))
+        return component
+
+    @classmethod
+    def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
+        """What else a trained model depends on: the modules this one is made of, and a local encoder's files."""
+        here = Path(__file__).parent
+        sources = [*here.glob("*.py"), *here.glob("encoder/*.py")]
+        encoder = Path(config.get("encoder") or "")
+        weights = encoder.rglob("*") if config.get("encoder") and encoder.is_dir() else []
+        stamps = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in sorted(weights)]
+        parts = [*(file.read_bytes() for file in sorted(sources)), *(stamp.encode() for stamp in stamps)]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def train(self, training_data: TrainingData) -> Resource:
+        examples = [example for example in training_data.intent_examples if example.get(TEXT)]
+        try:
+            with self._model_storage.write_to(self._resource) as folder:
+                self._model = CategoryModel.train(
+                    [example.get(TEXT) for example in examples],
+                    [example.get_full_intent() for example in examples],
+                    folder,
+                    self._encoder_settings(),
+                )
+                self._responses = training_data.responses
+                (folder / _RESPONSES_FILE).write_text(json.dumps(self._responses, ensure_ascii=False), encoding="utf-8")
+        except (EncoderError, ValueError) as error:
+            raise RasaException(str(error)) from error
+        return self._resource
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        spoken = [message for message in messages if message.get(TEXT) is not None]
+        if self._model is None or not spoken:
+            return messages
+        for message, row in zip(spoken, self._model.predict([message.get(TEXT) for message in spoken])):
+            self._annotate(message, row)
+        return messages
+
+    def _encoder_settings(self) -> EncoderSettings | None:
+        if not self._config["encoder"]:
+            return None
+        names = {field.name for field in fields(EncoderSettings)} - {"source", "checkpoints"}
+        options = {name: self._config[name] for name in names}
+        return EncoderSettings(source=self._config["encoder"], checkpoints=Path(self._config["checkpoints"]), **options)
+
+    def _annotate(self, message: Message, row: np.ndarray) -> None:
+        """Writes a text's label probabilities, (labels,), into the message as Rasa's intents and selector results."""
+        assert self._model is not None
+        ranked = [(self._model.labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")]
+        intents: dict[str, float] = {}
+        selectors: dict[str, list[dict[str, Any]]] = {}
+        for label, confidence in ranked:
+            intent, _, key = label.partition("/")
+            intents.setdefault(intent, confidence)
+            if key:
+                selectors.setdefault(intent, []).append({"intent_response_key": label, "confidence": confidence})
+
+        length = self._config["ranking_length"]
+        ranking = [{"name": name, "confidence": confidence} for name, confidence in intents.items()]
+        message.set("intent", ranking[0], add_to_output=True)
+        message.set("intent_ranking", ranking[:length], add_to_output=True)
+        properties: dict[str, Any] = {"all_retrieval_intents": sorted(selectors)}
+        for intent, keys in selectors.items():
+            properties[intent] = {"response": self._response(keys[0]), "ranking": keys[:length]}
+        message.set("response_selector", properties, add_to_output=True)
+
+    def _response(self, best: dict[str, Any]) -> dict[str, Any]:
+        utter_action = intent_response_key_to_template_key(best["intent_response_key"])
+        return {**best, "responses": self._responses.get(utter_action, []), "utter_action": utter_action}

@@ -1,0 +1,169 @@
+"""From people's files to training data: what `python -m training import` does."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from training import dataset, rasa_data, tables
+from training.dataset import CHATBOT_COLUMNS, WELLNESS_COLUMNS, WellnessData
+from training.tables import Row, TableError
+
+# The intents beside the wellness categories. An utterance that stands there is not taken into a category.
+_INTENTS_FILE = "intents.yml"
+_FINGERPRINT_FILE = "fingerprint"
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The project's `data/` folder: sources that people write, copies of what they imported, and what is generated."""
+
+    root: Path
+
+    @property
+    def open_dataset(self) -> Path:
+        """The dataset that comes with the project."""
+        return self.root / "wellness.csv"
+
+    @property
+    def crisis(self) -> Path:
+        return self.root / "crisis.yml"
+
+    @property
+    def imported(self) -> Path:
+        """Copies of the rows people imported; they stand in for the open dataset until this folder is deleted."""
+        return self.root / "imported"
+
+    @property
+    def generated(self) -> Path:
+        return self.root / "generated"
+
+    @property
+    def wellness(self) -> Path:
+        """The wellness rows in use: the imported ones if there are any, else the open dataset."""
+        imported = self.imported / "wellness.csv"
+        return imported if imported.exists() else self.open_dataset
+
+    @property
+    def chatbot(self) -> Path:
+        """The imported rows of Chatbot_data; there may be none."""
+        return self.imported / "chatbot.csv"
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import found in the rows now in use."""
+
+    wellness: WellnessData
+    source: Path
+    chatbot_pairs: int
+    question_answer_pairs: int
+    # Utterances left out because an ordinary intent of `data/intents.yml` has them.
+    ordinary: list[str]
+
+
+def import_files(paths: list[Path], folder: DataFolder) -> ImportReport:
+    """Takes over the rows of `paths` in place of those imported before, and generates the training data anew.
+
+    AI Hub's columns replace the wellness data, Chatbot_data's the dialogue pairs; the other kind stays as it was.
+
+    Raises:
+        TableError: a file can't be used; nothing has been changed then.
+    """
+    wellness, chatbot = dataset.read_files(paths)
+    if wellness and not dataset.wellness_data(wellness).utterances:
+        raise TableError(f"{paths[0]}: no row has both a 구분 and a 유저; there is nothing to learn from.")
+    report, staged = _generate(folder, wellness or None, chatbot or None)
+    folder.imported.mkdir(exist_ok=True)
+    if wellness:
+        _write_rows(folder.imported / "wellness.csv", WELLNESS_COLUMNS, wellness)
+    if chatbot:
+        _write_rows(folder.imported / "chatbot.csv", CHATBOT_COLUMNS, chatbot)
+    _put_in_place(folder, staged)
+    return report
+
+
+def bring_up_to_date(folder: DataFolder) -> ImportReport | None:
+    """Generates the training data if its sources have changed since; returns None if they have not."""
+    stamp = folder.generated / _FINGERPRINT_FILE
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == _fingerprint(folder):
+        return None
+    report, staged = _generate(folder, None, None)
+    _put_in_place(folder, staged)
+    return report
+
+
+def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row] | None) -> tuple[ImportReport, Path]:
+    """Writes everything into a new folder beside `generated`; rows not given are those in use."""
+    source = folder.wellness
+    if wellness is None:
+        wellness = tables.read_table(source, [WELLNESS_COLUMNS])[1]
+    elif wellness:
+        source = folder.imported / "wellness.csv"
+    if chatbot is None:
+        chatbot = tables.read_table(folder.chatbot, [CHATBOT_COLUMNS])[1] if folder.chatbot.exists() else []
+
+    data = dataset.wellness_data(wellness)
+    crisis = rasa_data.Crisis.load(folder.crisis)
+    open_answers = data.answers.get(rasa_data.OPEN_CATEGORY)
+    if not open_answers:
+        own = dataset.wellness_data(tables.read_table(folder.open_dataset, [WELLNESS_COLUMNS])[1])
+        open_answers = own.answers[rasa_data.OPEN_CATEGORY]
+    ordinary = _without_ordinary(data, folder.root / _INTENTS_FILE)
+    answers = rasa_data.answers_by_category(data, crisis, open_answers)
+    chatbot_pairs = dataset.answer_pairs(chatbot)
+    pairs = list(dict.fromkeys([*rasa_data.question_answer_pairs(data, crisis), *chatbot_pairs]))
+
+    staged = Path(tempfile.mkdtemp(prefix=".generated-", dir=folder.root))
+    rasa_data.write_rasa_data(staged, data, crisis, answers)
+    rasa_data.write_pairs(staged, data, pairs)
+    return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary), staged
+
+
+def _without_ordinary(data: WellnessData, intents_file: Path) -> list[str]:
+    """Removes utterances that are examples of an ordinary intent, and says which they were."""
+    nlu = yaml.safe_load(intents_file.read_text(encoding="utf-8"))["nlu"]
+    ordinary = {tables.clean(line.removeprefix("- ")) for intent in nlu for line in intent["examples"].splitlines()}
+    removed = []
+    for category, utterances in list(data.utterances.items()):
+        kept = [utterance for utterance in utterances if utterance not in ordinary]
+        removed += [utterance for utterance in utterances if utterance in ordinary]
+        if kept:
+            data.utterances[category] = kept
+        else:
+            del data.utterances[category]
+    return removed
+
+
+def _put_in_place(folder: DataFolder, staged: Path) -> None:
+    (staged / _FINGERPRINT_FILE).write_text(_fingerprint(folder), encoding="utf-8")
+    staged.chmod(0o755)
+    old = folder.root / ".generated-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.generated.exists():
+        folder.generated.rename(old)
+    staged.rename(folder.generated)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fingerprint(folder: DataFolder) -> str:
+    """Changes with the sources of the generated data and with the code that generates it."""
+    sources = [folder.wellness, folder.chatbot, folder.crisis, folder.root / _INTENTS_FILE]
+    code = [Path(module.__file__ or "") for module in (tables, dataset, rasa_data)] + [Path(__file__)]
+    present = [file for file in [*sources, *code] if file.exists()]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in present)).hexdigest()
+
+
+def _write_rows(file: Path, columns: tuple[str, ...], rows: list[Row]) -> None:
+    new = file.with_suffix(".new")
+    with new.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    new.replace(file)

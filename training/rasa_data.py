@@ -1,0 +1,120 @@
+"""Writing a dataset as what `rasa train`, the generator's fine-tuning and the curious read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.dataset import WellnessData
+
+RETRIEVAL_INTENT = "wellness"
+# Every wellness category has at least so many answers, so that none need be given twice running.
+MIN_ANSWERS = 2
+# The category whose answers, open questions, fit whatever was said.
+OPEN_CATEGORY = "모호함"
+
+
+@dataclass(frozen=True)
+class Crisis:
+    """The replies and responses of `data/crisis.yml`, with the telephone numbers in their places."""
+
+    replies: dict[str, list[str]]
+    responses: dict[str, list[str]]
+
+    @classmethod
+    def load(cls, file: Path) -> Crisis:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        hotlines = content["hotlines"]
+        replies, responses = (
+            {key: [text.format(**hotlines) for text in texts] for key, texts in content[part].items()}
+            for part in ("replies", "bot_responses")
+        )
+        return cls(replies, responses)
+
+
+def full_intent(category: str) -> str:
+    """The category's response key in Rasa: "감정/걱정" is "wellness/감정.걱정" (Rasa allows one slash)."""
+    return f"{RETRIEVAL_INTENT}/{category.replace('/', '.')}"
+
+
+def answers_by_category(data: WellnessData, crisis: Crisis, open_answers: list[str]) -> dict[str, list[str]]:
+    """What the bot may answer in each category that has utterances: never nothing, and never a single answer.
+
+    Crisis categories get their fixed replies. A category with fewer than `MIN_ANSWERS` of its own borrows from its nearest
+    ancestor that has answers, then from `open_answers`.
+    """
+    answers: dict[str, list[str]] = {}
+    for category in data.utterances:
+        if category in crisis.replies:
+            answers[category] = crisis.replies[category]
+            continue
+        path = category.split("/")
+        ancestors = ["/".join(path[:depth]) for depth in range(len(path) - 1, 0, -1)]
+        texts = list(data.answers.get(category, []))
+        for lender in [*(data.answers.get(ancestor, []) for ancestor in ancestors), open_answers]:
+            if len(texts) >= MIN_ANSWERS:
+                break
+            texts.extend(text for text in lender if text not in texts)
+        answers[category] = texts
+    return answers
+
+
+def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[str, str]]:
+    """Each question with each answer of its own category; crisis categories answer with their fixed replies."""
+    for category, utterances in data.utterances.items():
+        answers = crisis.replies.get(category) or data.answers.get(category, [])
+        yield from ((utterance, answer) for utterance in utterances for answer in answers)
+
+
+def write_rasa_data(folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]]) -> None:
+    """Writes `nlu.yml` and `responses.yml` into `folder`."""
+    nlu = [{"intent": full_intent(category), "examples": _examples(data.utterances[category])} for category in answers]
+    _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
+    responses = {f"utter_{full_intent(category)}": texts for category, texts in answers.items()} | crisis.responses
+    _write_yaml(
+        folder / "responses.yml",
+        {"version": "3.1", "responses": {name: [{"text": text} for text in texts] for name, texts in responses.items()}},
+    )
+
+
+def write_pairs(folder: Path, data: WellnessData, answer_pairs: Iterable[tuple[str, str]]) -> None:
+    """Writes the numbered categories, the question–category pairs and the question–answer pairs into `folder`."""
+    numbers = {category: number for number, category in enumerate(data.categories)}
+    _write_csv(folder / "categories.csv", ("number", "category"), ((number, name) for name, number in numbers.items()))
+    _write_csv(
+        folder / "question_category.csv",
+        ("question", "category", "number"),
+        ((text, name, numbers[name]) for name in numbers for text in data.utterances.get(name, [])),
+    )
+    _write_csv(folder / "question_answer.csv", ("question", "answer"), dict.fromkeys(answer_pairs))
+
+
+def _examples(utterances: list[str]) -> str:
+    # "[슬픔](emotion)" would be read as an entity; a space keeps it text.
+    return "".join(f"- {text.replace('](', '] (').replace(']{', '] {')}\n" for text in utterances)
+
+
+def _write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes strings of several lines as literal blocks, which is how Rasa's users know examples."""
+
+
+_Dumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+)
+
+
+def _write_yaml(file: Path, content: dict[str, Any]) -> None:
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(content, stream, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
