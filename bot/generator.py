@@ -64,7 +64,8 @@ class ReplyGenerator:
 
     def candidates(self, message: str) -> list[str]:
         """Replies to `message`, the likeliest first, each of whole sentences; empty if the model found none."""
-        inner = self._tokenizer.encode(message, add_special_tokens=False).tokens
+        question = message.replace(BEGIN, " ").replace(END, " ")
+        inner = self._tokenizer.encode(question, add_special_tokens=False).tokens
         (result,) = self._model.generate_batch(
             [[BEGIN, *inner, END, BEGIN]],
             end_token=END,

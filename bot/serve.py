@@ -13,29 +13,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import httpx
 
-RASA_PORT = 5005
-ACTIONS_PORT = 5055
 # A large encoder takes its time to load.
 _START_SECONDS = 300
 _STOP_SECONDS = 10
+# How often the servers are looked after.
+_LOOK_SECONDS = 2
 
 
 def main() -> int:
-    """Runs the command line and returns its exit code."""
+    """Runs the command line and returns its exit code; options it doesn't know are Rasa's."""
     parser = argparse.ArgumentParser(prog="python -m bot.serve", description=__doc__)
     parser.add_argument("--shell", action="store_true", help="talk to the bot here instead of serving it")
     parser.add_argument("--interface", default="127.0.0.1", help="the address Rasa listens on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=5005, help="Rasa's port (default: %(default)s)")
+    parser.add_argument("--actions-port", type=int, default=5055, help="the action server's; endpoints.yml names it too")
     options, rasa_options = parser.parse_known_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.shell:
-            return _shell(rasa_options)
-        return _serve(options.interface, rasa_options)
+            return _shell(options.actions_port, rasa_options)
+        return _serve(options.interface, options.port, options.actions_port, rasa_options)
     except KeyboardInterrupt:
         return 0
     except RuntimeError as error:
@@ -43,38 +45,43 @@ def main() -> int:
         return 2
 
 
-def _serve(interface: str, rasa_options: list[str]) -> int:
-    _claim(RASA_PORT)
-    _claim(ACTIONS_PORT)
-    rasa = [sys.executable, "-m", "bot.quiet_rasa", "run", "--interface", interface, "--port", str(RASA_PORT), *rasa_options]
-    with _running(_actions_command()) as actions, _running(rasa) as server:
-        print("Starting the action server and Rasa …", file=sys.stderr, flush=True)
-        _wait_until_healthy(actions, f"http://127.0.0.1:{ACTIONS_PORT}/health", "The action server")
-        _wait_until_healthy(server, f"http://127.0.0.1:{RASA_PORT}/webhooks/health/", "Rasa")
+def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]) -> int:
+    _claim(port)
+    _claim(actions_port)
+    rasa = [sys.executable, "-m", "bot.quiet_rasa", "run", "--interface", interface, "--port", str(port), *rasa_options]
+    with _running(rasa) as server, ExitStack() as stack:
+        print("Starting Rasa and the action server …", file=sys.stderr, flush=True)
+        actions = stack.enter_context(_running(_actions_command(actions_port)))
+        _wait_until_healthy(actions, f"http://127.0.0.1:{actions_port}/health", "The action server")
+        _wait_until_healthy(server, f"http://127.0.0.1:{port}/webhooks/health/", "Rasa")
         print(
-            f"The bot answers at http://{interface}:{RASA_PORT}/webhooks/rest/webhook, the action server is on port"
-            f" {ACTIONS_PORT}. Ctrl-C stops both.",
+            f"The bot answers at http://{interface}:{port}/webhooks/rest/webhook, the action server is on port {actions_port}."
+            " Ctrl-C stops both.",
             file=sys.stderr,
             flush=True,
         )
-        while True:
-            for process, name in ((actions, "The action server"), (server, "Rasa")):
-                if process.poll() is not None:
-                    raise RuntimeError(f"{name} ended by itself (exit code {process.returncode}); see its lines above.")
-            time.sleep(0.5)
+        while server.poll() is None:
+            if actions.poll() is not None:
+                # Rasa answers without it; people only miss generated replies until it is back.
+                print(
+                    f"The action server ended (exit code {actions.returncode}); starting it again.", file=sys.stderr, flush=True
+                )
+                actions = stack.enter_context(_running(_actions_command(actions_port)))
+            time.sleep(_LOOK_SECONDS)
+        raise RuntimeError(f"Rasa ended by itself (exit code {server.returncode}); see its lines above.")
 
 
-def _shell(rasa_options: list[str]) -> int:
-    # Rasa's shell is a server too; a free port lets it run beside `make serve`.
+def _shell(actions_port: int, rasa_options: list[str]) -> int:
+    # Rasa's shell is a server too; a free port lets it run beside `make serve`, whose action server then serves both.
     shell = [sys.executable, "-m", "bot.quiet_rasa", "shell", "--port", str(_free_port()), *rasa_options]
-    if _is_open(ACTIONS_PORT):  # `make serve` runs: its action server serves both
+    if _is_open(actions_port):
         return subprocess.call(shell)
-    with _running(_actions_command()):
+    with _running(_actions_command(actions_port)):
         return subprocess.call(shell)
 
 
-def _actions_command() -> list[str]:
-    return [sys.executable, "-m", "rasa_sdk", "--actions", "bot.actions", "--port", str(ACTIONS_PORT)]
+def _actions_command(port: int) -> list[str]:
+    return [sys.executable, "-m", "rasa_sdk", "--actions", "bot.actions", "--port", str(port)]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.calibration import fit_temperature, probabilities
+from components.calibration import Calibration, calibrate
 from components.encoder.settings import EncoderSettings
 from components.encoder.onnx_encoder import OnnxEncoder
 from components.lexical import LexicalModel
@@ -28,19 +28,17 @@ class CategoryModel:
         self,
         labels: list[str],
         lexical: LexicalModel,
-        lexical_temperature: float,
+        lexical_calibration: Calibration,
         encoder: OnnxEncoder | None = None,
-        encoder_temperature: float = 1.0,
-        fusion_temperature: float = 1.0,
+        encoder_calibration: Calibration | None = None,
+        fused_calibration: Calibration | None = None,
         encoder_source: str | None = None,
     ) -> None:
         self.labels = labels
         self.encoder_source = encoder_source
-        self._lexical = lexical
-        self._lexical_temperature = lexical_temperature
-        self._encoder = encoder
-        self._encoder_temperature = encoder_temperature
-        self._fusion_temperature = fusion_temperature
+        self._lexical, self._lexical_calibration = lexical, lexical_calibration
+        self._encoder, self._encoder_calibration = encoder, encoder_calibration
+        self._fused_calibration = fused_calibration
 
     @classmethod
     def train(cls, texts: list[str], labels: list[str], folder: Path, encoder: EncoderSettings | None = None) -> CategoryModel:
@@ -64,39 +62,41 @@ class CategoryModel:
         lexical = LexicalModel()
         unseen_scores = lexical.fit(texts, targets, len(names))
         lexical.save(folder)
-        model = cls(names, lexical, fit_temperature(unseen_scores, targets))
+        model = cls(names, lexical, calibrate(unseen_scores, targets, with_floor=True))
 
         if encoder is not None:
             from components.encoder.finetune import finetune  # torch comes in here and nowhere else
 
             (folder / _ENCODER_FOLDER).mkdir(exist_ok=True)
-            held_out, logits = finetune(encoder, texts, targets, len(names), folder / _ENCODER_FOLDER)
-            model._encoder = OnnxEncoder.load(folder / _ENCODER_FOLDER)
-            model._encoder_temperature = fit_temperature(logits, targets[held_out])
+            held_out = finetune(encoder, texts, targets, len(names), folder / _ENCODER_FOLDER)
             model.encoder_source = encoder.source
-            fused = model._fuse(unseen_scores[held_out], logits)
-            model._fusion_temperature = fit_temperature(np.log(fused), targets[held_out])
+            model._encoder = OnnxEncoder.load(folder / _ENCODER_FOLDER)
+            logits = model._encoder.logits([texts[index] for index in held_out])
+            model._encoder_calibration = calibrate(logits, targets[held_out])
+            fused = model._fused(unseen_scores[held_out], logits)
+            model._fused_calibration = calibrate(np.log(fused), targets[held_out])
         model._save_settings(folder)
         return model
 
     def predict(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float64: the calibrated probability of each label."""
         scores = self._lexical.scores(texts)
-        if self._encoder is None:
-            return probabilities(scores, self._lexical_temperature)
-        return probabilities(np.log(self._fuse(scores, self._encoder.logits(texts))), self._fusion_temperature)
+        if self._encoder is None or self._fused_calibration is None:
+            return self._lexical_calibration.probabilities(scores)
+        return self._fused_calibration.probabilities(np.log(self._fused(scores, self._encoder.logits(texts))))
 
-    def _fuse(self, scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def _fused(self, scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """The mean of both models' calibrated probabilities, (texts, labels)."""
-        return (probabilities(scores, self._lexical_temperature) + probabilities(logits, self._encoder_temperature)) / 2
+        assert self._encoder_calibration is not None
+        return (self._lexical_calibration.probabilities(scores) + self._encoder_calibration.probabilities(logits)) / 2
 
     def _save_settings(self, folder: Path) -> None:
         settings = {
             "labels": self.labels,
             "encoder_source": self.encoder_source,
-            "lexical_temperature": self._lexical_temperature,
-            "encoder_temperature": self._encoder_temperature,
-            "fusion_temperature": self._fusion_temperature,
+            "lexical_calibration": self._lexical_calibration,
+            "encoder_calibration": self._encoder_calibration,
+            "fused_calibration": self._fused_calibration,
         }
         (folder / _FILE).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
 
@@ -104,5 +104,7 @@ class CategoryModel:
     def load(cls, folder: Path) -> CategoryModel:
         """The model whose files `train` left in `folder`; imports neither torch nor transformers."""
         settings = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        for name in ("lexical_calibration", "encoder_calibration", "fused_calibration"):
+            settings[name] = settings[name] and Calibration(*settings[name])
         encoder = OnnxEncoder.load(folder / _ENCODER_FOLDER) if settings["encoder_source"] else None
         return cls(lexical=LexicalModel.load(folder), encoder=encoder, **settings)

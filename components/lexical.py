@@ -5,37 +5,39 @@ Learns in seconds, needs no GPU and no pretrained weights, and fails on other ut
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-import skops.io
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.preprocessing import normalize
 
 from components.morphemes import morphemes
 from components.text import squeeze
+
+_BUCKETS = 2**20
 
 
 class LexicalModel:
     """Scores every label for a text by its n-grams' likeness to those of the training texts.
 
     Kernel ridge in its dual form: `scores = k(texts, training texts) @ coefficients`, with the kernel the sum of a
-    character 1–4-gram and a morpheme uni/bigram tf-idf cosine, and 1 for the intercept. The dual keeps the model small
+    character 1–3-gram and a morpheme tf-idf cosine, and 1 for the intercept. The dual keeps the model small
     (training texts × labels) and gives leave-one-out scores in closed form, which is what calibration needs.
+
+    N-grams are hashed, not looked up, so that one never seen in training still counts in a text's length, with the greatest
+    idf: a text of strange words is unlike everything, as it should be, and scores of unseen texts are as large as
+    leave-one-out scores.
     """
 
-    # Ridge penalty, in units of the kernel (each block's cosine lies in [0, 1]).
-    penalty = 1.0
+    # Ridge penalty, in units of the kernel (each block's cosine lies in [0, 1]). From 1 to 4 it hardly matters.
+    penalty = 3.0
 
     def __init__(self) -> None:
-        self._characters = TfidfVectorizer(
-            analyzer="char", ngram_range=(1, 4), lowercase=False, sublinear_tf=True, dtype=np.float32
-        )
-        self._morphemes = TfidfVectorizer(
-            token_pattern=r"\S+", ngram_range=(1, 2), lowercase=False, sublinear_tf=True, dtype=np.float32
-        )
-        self._training_features: scipy.sparse.csr_matrix  # (training texts, n-grams)
+        self._idf: list[np.ndarray]  # for each block of n-grams, (buckets,) float32
+        self._training_features: scipy.sparse.csr_matrix  # (training texts, both blocks' buckets)
         self._coefficients: np.ndarray  # (training texts, labels) float32
 
     def fit(self, texts: list[str], labels: np.ndarray, label_count: int) -> np.ndarray:
@@ -43,8 +45,9 @@ class LexicalModel:
 
         Returns the leave-one-out scores, (texts, labels): what a model that had not seen the text would have said of it.
         """
-        characters, words = _squeezed(texts)
-        features = _joined(self._characters.fit_transform(characters), self._morphemes.fit_transform(words))
+        blocks = _counts(texts)
+        self._idf = [_inverse_document_frequencies(counts) for counts in blocks]
+        features = _weighted(blocks, self._idf)
         targets = np.eye(label_count, dtype=np.float64)[labels]
         kernel = _kernel(features, features).astype(np.float64)
         kernel[np.diag_indices_from(kernel)] += self.penalty
@@ -57,35 +60,49 @@ class LexicalModel:
 
     def scores(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float32; near 1 for a label that surely fits, near 0 for one that doesn't."""
-        characters, words = _squeezed(texts)
-        features = _joined(self._characters.transform(characters), self._morphemes.transform(words))
-        return _kernel(features, self._training_features) @ self._coefficients
+        return _kernel(_weighted(_counts(texts), self._idf), self._training_features) @ self._coefficients
 
     def save(self, folder: Path) -> None:
         """Writes the model's files into `folder`, which must exist."""
-        skops.io.dump([self._characters, self._morphemes], folder / "lexical.skops")
         scipy.sparse.save_npz(folder / "lexical_features.npz", self._training_features)
-        np.save(folder / "lexical_coefficients.npy", self._coefficients)
+        np.savez_compressed(folder / "lexical.npz", coefficients=self._coefficients, idf=self._idf)
 
     @classmethod
     def load(cls, folder: Path) -> LexicalModel:
         """The model that `save` wrote into `folder`."""
         model = cls()
-        model._characters, model._morphemes = skops.io.load(folder / "lexical.skops", trusted=["scipy.sparse._csr.csr_matrix"])
-        model._training_features = scipy.sparse.load_npz(folder / "lexical_features.npz").tocsr()
-        model._coefficients = np.load(folder / "lexical_coefficients.npy")
+        model._training_features = scipy.sparse.load_npz(folder / "lexical_features.npz")
+        with np.load(folder / "lexical.npz") as arrays:
+            model._coefficients, model._idf = arrays["coefficients"], list(arrays["idf"])
         return model
 
 
-def _squeezed(texts: list[str]) -> tuple[list[str], list[str]]:
-    """Each text for the character n-grams (between spaces, so that n-grams know word edges) and as its morphemes."""
+_CHARACTERS = HashingVectorizer(
+    analyzer="char", ngram_range=(1, 3), lowercase=False, n_features=_BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
+)
+_MORPHEMES = HashingVectorizer(
+    token_pattern=r"\S+", lowercase=False, n_features=_BUCKETS, norm=None, alternate_sign=False, dtype=np.float32
+)
+
+
+def _counts(texts: list[str]) -> tuple[scipy.sparse.csr_matrix, scipy.sparse.csr_matrix]:
+    """How often each n-gram stands in each text: of characters (between spaces, so that word edges count) and morphemes."""
     squeezed = [squeeze(text) for text in texts]
     words = [" ".join(f"{morpheme.form}/{morpheme.tag[:2]}" for morpheme in morphemes(text)) for text in squeezed]
-    return [f" {text} " for text in squeezed], words
+    return _CHARACTERS.transform([f" {text} " for text in squeezed]), _MORPHEMES.transform(words)
 
 
-def _joined(characters: scipy.sparse.spmatrix, words: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
-    return scipy.sparse.hstack([characters, words], format="csr", dtype=np.float32)
+def _inverse_document_frequencies(counts: scipy.sparse.csr_matrix) -> np.ndarray:
+    """(buckets,) float32, greatest for n-grams that stand in no text."""
+    frequencies = np.bincount(counts.indices, minlength=_BUCKETS)
+    return (np.log((1 + counts.shape[0]) / (1 + frequencies)) + 1).astype(np.float32)
+
+
+def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: Sequence[np.ndarray]) -> scipy.sparse.csr_matrix:
+    """(texts, buckets of all blocks): tf-idf with logarithmic counts, of length 1 in each block."""
+    for counts, weights in zip(blocks, idf):
+        counts.data = (1 + np.log(counts.data)) * weights[counts.indices]
+    return scipy.sparse.hstack([normalize(counts, copy=False) for counts in blocks], format="csr", dtype=np.float32)
 
 
 def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, NoReturn, Optional
 
@@ -39,6 +40,51 @@ def import_(
         _stop(error)
     if report is not None:
         _print_report(report)
+
+
+@app.command()
+def evaluate(
+    train: Annotated[Path, typer.Option(help="AI Hub CSV or XLSX to learn from.")],
+    test: Annotated[Path, typer.Option(help="A file of the same columns to be tested on.")],
+    json_: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    encoder: Annotated[str, typer.Option(help="A hub id or folder to fine-tune, or none: the lexical model alone.")] = "none",
+) -> None:
+    """Trains on one file and tests on another; reads and writes nothing else."""
+    from components.encoder.settings import EncoderError, EncoderSettings
+    from training.evaluation import evaluate as evaluate_files
+
+    try:
+        figures = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=encoder))
+        json_.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except (TableError, EncoderError, ValueError) as error:
+        _stop(error)
+    except OSError as error:
+        _stop(OSError(f"{json_}: the figures can't be written there ({error.strerror}); give another path."))
+    for name in ("top1", "top3", "macro_f1", "ece", "train_seconds"):
+        typer.echo(f"{name:>14}: {figures[name]:.3f}")
+
+
+@app.command()
+def finetune_generator(
+    base: Annotated[str, typer.Option(help="skt/kogpt2-base-v2, taeminlee/kogpt2, another hub id of that kind, or a folder.")],
+    pairs: Annotated[Path, typer.Option(help="CSV with the columns question,answer.")] = DATA.generated / "question_answer.csv",
+    out: Annotated[Path, typer.Option(help="Where the action server will look for it (bot/generation.yml).")] = Path(
+        "models/generator"
+    ),
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+) -> None:
+    """Fine-tunes KoGPT2 or its kind on question-answer pairs and exports it for the action server."""
+    from training.generator import GeneratorError, GeneratorSettings, read_pairs
+    from training.generator import finetune_generator as finetune
+
+    settings = GeneratorSettings(base=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
+    try:
+        loss = finetune(settings, read_pairs(pairs), out)
+    except GeneratorError as error:
+        _stop(error)
+    typer.echo(f"The generator is in {out} (held-out loss {loss:.3f}); restart the action server to use it.")
 
 
 def _print_report(report: ImportReport) -> None:

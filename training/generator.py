@@ -14,12 +14,15 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import torch
+
+from components.encoder.checkpoint import require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
 from kogpt2_transformers import get_kogpt2_model, get_kogpt2_tokenizer
 from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
 
+_UNKNOWN = "<unk>"
 _IGNORED = -100  # the label torch's cross entropy passes over
 
 
@@ -138,19 +141,16 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
 
 def _load(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     try:
+        require_fetchable(base)
         model, tokenizer = get_kogpt2_model(base), get_kogpt2_tokenizer(base)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        if Path(base).is_dir():
-            raise GeneratorError(f"The folder '{base}' holds no GPT-2 checkpoint that can be loaded: {reason}") from error
-        raise GeneratorError(
-            f"The generator '{base}' could not be fetched from the Hugging Face hub; download it where there is a network and"
-            f" give the folder it is in ({reason})"
-        ) from error
+        raise GeneratorError(why_not_loaded(base, error, "generator", "give")) from error
     vocabulary = tokenizer.get_vocab()
-    missing = [token for token in (BEGIN, END) if token not in vocabulary]
+    missing = [token for token in (BEGIN, END, _UNKNOWN) if token not in vocabulary]
     if missing:
-        raise GeneratorError(f"The generator '{base}' has no token {' and '.join(missing)}; KoGPT2 and its kind have both.")
+        raise GeneratorError(f"The generator '{base}' has no token {' and '.join(missing)}; KoGPT2 and its kind have them.")
+    # KoGPT2's own files don't say which of its tokens are which; CTranslate2 asks.
+    tokenizer.add_special_tokens({"bos_token": BEGIN, "eos_token": END, "unk_token": _UNKNOWN})
     return model, tokenizer
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 
+# Rasa brings TensorFlow; unless told otherwise transformers imports it too, slowly and loudly.
+os.environ.setdefault("USE_TORCH", "1")
+
+from huggingface_hub import model_info, try_to_load_from_cache
 from kobert_transformers.tokenization_kobert import VOCAB_FILES_NAMES, KoBertTokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.utils import cached_file
@@ -19,21 +25,33 @@ def load_checkpoint(source: str, label_count: int) -> tuple[PreTrainedModel, Enc
         EncoderError: `source` is neither a folder with a checkpoint nor an id that can be fetched.
     """
     try:
+        require_fetchable(source)
         # Eager attention is what exports to ONNX with dynamic shapes, whatever the architecture.
         model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=label_count, attn_implementation="eager")
         tokenizer, pad_id = _tokenizer(source)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        if Path(source).is_dir():
-            raise EncoderError(
-                f"The folder '{source}' given as `encoder:` holds no checkpoint that can be loaded (config.json, weights and"
-                f" tokenizer files are needed): {reason}"
-            ) from error
-        raise EncoderError(
-            f"The encoder '{source}' could not be fetched from the Hugging Face hub; download it where there is a network and"
-            f" set `encoder:` in config.yml to the folder it is in ({reason})"
-        ) from error
+        raise EncoderError(why_not_loaded(source, error, "encoder", "set `encoder:` in config.yml to")) from error
     return model, tokenizer, pad_id
+
+
+def require_fetchable(source: str) -> None:
+    """Raises OSError at once if `source` is no folder, not in the cache and not on the hub; loading would retry for minutes."""
+    if not Path(source).is_dir() and not isinstance(try_to_load_from_cache(source, "config.json"), str):
+        model_info(source, timeout=10)
+
+
+def why_not_loaded(source: str, error: Exception, kind: str, remedy: str) -> str:
+    """One sentence about a checkpoint that could not be loaded: what it is, why, and what to do."""
+    if Path(source).is_dir():
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        return (
+            f"The folder '{source}' holds no {kind} that can be loaded: {reason}; it must have config.json, the weights and the"
+            " tokenizer's files."
+        )
+    return (
+        f"The {kind} '{source}' could not be fetched from the Hugging Face hub ({type(error).__name__}): check the id and the"
+        f" network, or download it elsewhere and {remedy} the folder it is in."
+    )
 
 
 def _tokenizer(source: str) -> tuple[EncoderTokenizer, int]:

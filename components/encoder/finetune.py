@@ -12,23 +12,22 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from components.encoder.checkpoint import load_checkpoint
 from components.encoder.onnx_encoder import MODEL_FILE, SETTINGS_FILE, pad, token_ids
 from components.encoder.settings import EncoderSettings
 
 
-def finetune(
-    settings: EncoderSettings, texts: list[str], labels: np.ndarray, label_count: int, folder: Path
-) -> tuple[np.ndarray, np.ndarray]:
+def finetune(settings: EncoderSettings, texts: list[str], labels: np.ndarray, label_count: int, folder: Path) -> np.ndarray:
     """Fine-tunes the encoder on all but a held-out share of the texts and exports the best epoch into `folder`.
 
     An interrupted run goes on from its last epoch when it is started again with the same texts and settings.
 
     Returns:
-        The indices of the held-out texts, and their logits, (held-out texts, labels) float32.
+        The indices of the held-out texts, which the exported encoder has not learned from.
 
     Raises:
         EncoderError: the encoder could not be loaded.
@@ -73,13 +72,11 @@ def finetune(
         callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
-    logits = trainer.predict(trainer.eval_dataset).predictions
-
-    _export(trainer.model, folder / MODEL_FILE)
+    export(trainer.model, folder / MODEL_FILE)
     tokenizer.save(folder)
     (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": max_length}), encoding="utf-8")
     shutil.rmtree(checkpoints)
-    return held_out, logits
+    return held_out
 
 
 def _fingerprint(settings: EncoderSettings, texts: list[str], labels: np.ndarray) -> str:
@@ -112,14 +109,14 @@ class _Logits(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
 
-def _export(model: PreTrainedModel, file: Path) -> None:
+def export(model: PreTrainedModel, file: Path) -> None:
     """Writes the model as ONNX, fp32, with batch and sequence length left open."""
     example = torch.ones((2, 8), dtype=torch.int64)
     axes = {0: "batch", 1: "tokens"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of constants that don't depend on the input
         torch.onnx.export(
-            _Logits(model.cpu().float().eval()),
+            _Logits(model.cpu().float()).eval(),
             (example, example),
             str(file),
             input_names=["input_ids", "attention_mask"],

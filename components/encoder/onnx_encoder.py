@@ -55,8 +55,8 @@ def token_ids(tokenizer: EncoderTokenizer, text: str, max_length: int) -> list[i
 
 
 def pad(sequences: list[list[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids and attention mask, both (sequences, longest of them) int64."""
-    longest = max(len(sequence) for sequence in sequences)
+    """Token ids and attention mask, both (sequences, longest of them or 1) int64."""
+    longest = max(1, *(len(sequence) for sequence in sequences))
     ids = np.full((len(sequences), longest), pad_id, dtype=np.int64)
     mask = np.zeros_like(ids)
     for row, sequence in enumerate(sequences):

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.encoder.settings import EncoderError, EncoderSettings
+from components.encoder.tokenizer import PieceTokenizer, load_tokenizer
+
+Examples = tuple[list[str], list[str]]
+chat = st.text(st.sampled_from("요즘 너무 우울해요잠이 안 와새벽ㅠㅠㅋㅋ…!?,.1234567890 \t`'é😀abc한글"), max_size=40)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> EncoderSettings:
+    checkpoints = tmp_path_factory.mktemp("checkpoints")
+    return EncoderSettings(source="", epochs=2, batch_size=8, learning_rate=5e-3, held_out=0.2, checkpoints=checkpoints)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(text=chat)
+def test_kobert_is_tokenized_as_kobert_transformers_does(kobert: Path, text: str) -> None:
+    from kobert_transformers.tokenization_kobert import KoBertTokenizer
+
+    original = KoBertTokenizer.from_pretrained(kobert)
+    ours = PieceTokenizer(kobert / "tokenizer_78b3253a26.model", kobert / "vocab.txt")
+    assert ours.encode(text) == original.encode(text)
+
+
+def test_a_number_with_a_comma_is_split_as_kobert_transformers_does(kobert: Path) -> None:
+    from kobert_transformers.tokenization_kobert import KoBertTokenizer
+
+    text = "1,234번 잠이 안 와요, 12, 새벽 3,"
+    ours = PieceTokenizer(kobert / "tokenizer_78b3253a26.model", kobert / "vocab.txt")
+    assert ours.encode(text) == KoBertTokenizer.from_pretrained(kobert).encode(text)
+
+
+def test_kobert_pads_with_pad_and_not_with_an_unknown_word(kobert: Path) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    _, tokenizer, pad_id = load_checkpoint(str(kobert), 3)
+    assert pad_id == 1
+    assert tokenizer.encode("")[0] == 2
+
+
+def test_koelectra_is_tokenized_as_transformers_does(koelectra: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from components.encoder.checkpoint import load_checkpoint
+
+    _, tokenizer, _ = load_checkpoint(str(koelectra), 3)
+    for text in ("잠이 안 와요", "우울해서 아무것도 못 하겠어 ㅠㅠ", ""):
+        assert tokenizer.encode(text) == AutoTokenizer.from_pretrained(koelectra).encode(text)
+
+
+def test_a_saved_tokenizer_loads_to_the_same_ids(encoder: Path, tmp_path: Path) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    _, tokenizer, _ = load_checkpoint(str(encoder), 3)
+    tokenizer.save(tmp_path)
+    text = "회사에서 스트레스를 많이 받아요"
+    assert load_tokenizer(tmp_path).encode(text) == tokenizer.encode(text)
+
+
+def test_an_exported_encoder_says_what_torch_said(encoder: Path, examples: Examples, tmp_path: Path) -> None:
+    import torch
+
+    from components.encoder.checkpoint import load_checkpoint
+    from components.encoder.finetune import export
+    from components.encoder.onnx_encoder import MODEL_FILE, OnnxEncoder
+
+    model, tokenizer, pad_id = load_checkpoint(str(encoder), 3)
+    export(model, tmp_path / MODEL_FILE)
+    exported = OnnxEncoder(tmp_path / MODEL_FILE, tokenizer, pad_id, max_length=64)
+    with torch.no_grad():
+        said = [model(input_ids=torch.tensor([tokenizer.encode(text)])).logits[0].numpy() for text in examples[0]]
+    np.testing.assert_allclose(exported.logits(examples[0]), said, atol=1e-5)
+
+
+def test_fine_tuning_learns_and_leaves_only_what_is_served(
+    encoder: Path, examples: Examples, quick: EncoderSettings, tmp_path: Path
+) -> None:
+    from components.encoder.finetune import finetune
+    from components.encoder.onnx_encoder import OnnxEncoder
+
+    # Each text three times, so that those held out are known, and stopping early is no matter of luck.
+    texts, labels = examples[0] * 3, np.unique(examples[1] * 3, return_inverse=True)[1]
+    held_out = finetune(replace(quick, source=str(encoder), epochs=30, patience=30), texts, labels, 3, tmp_path)
+    predicted = OnnxEncoder.load(tmp_path).logits(texts).argmax(axis=1)
+    assert len(held_out) == round(0.2 * len(labels))
+    assert (predicted == labels).mean() > 0.6
+    assert not any(quick.checkpoints.iterdir()), "a finished run leaves no checkpoints"
+
+
+def test_padding_and_order_do_not_change_what_is_said_of_a_text(
+    koelectra: Path, examples: Examples, quick: EncoderSettings, tmp_path: Path
+) -> None:
+    from components.encoder.finetune import finetune
+    from components.encoder.onnx_encoder import OnnxEncoder
+
+    labels = np.unique(examples[1], return_inverse=True)[1]
+    finetune(replace(quick, source=str(koelectra), epochs=1), examples[0], labels, 3, tmp_path)
+    exported = OnnxEncoder.load(tmp_path)
+    texts = ["잠", "회사에서 스트레스를 많이 받아요 그리고 잠도 안 오고 우울해요", "", "아주 긴 이야기 " * 100]
+    together = exported.logits(texts)
+    np.testing.assert_allclose(together, np.concatenate([exported.logits([text]) for text in texts]), atol=1e-4)
+
+
+def test_an_interrupted_fine_tuning_goes_on_where_it_stopped(
+    koelectra: Path, examples: Examples, quick: EncoderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    from components.encoder.finetune import finetune
+
+    labels = np.unique(examples[1], return_inverse=True)[1]
+    settings_ = replace(quick, source=str(koelectra), epochs=3, checkpoints=tmp_path / "checkpoints")
+    begun: list[int] = []
+    evaluate = Trainer.evaluate
+
+    def interrupt_in_the_second_epoch(self: Trainer, *args: object, **kwargs: object) -> object:
+        if self.state.epoch == 2 and not begun:
+            begun.append(1)
+            raise KeyboardInterrupt
+        return evaluate(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "evaluate", interrupt_in_the_second_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(settings_, examples[0], labels, 3, tmp_path)
+
+    resumed: list[str | None] = []
+    train = Trainer.train
+
+    def note_resumption(self: Trainer, resume_from_checkpoint: str | None = None) -> object:
+        resumed.append(resume_from_checkpoint)
+        return train(self, resume_from_checkpoint=resume_from_checkpoint)
+
+    monkeypatch.setattr(Trainer, "train", note_resumption)
+    finetune(settings_, examples[0], labels, 3, tmp_path)
+    assert resumed[0] is not None
+    assert "checkpoint-" in resumed[0]
+
+
+def test_an_id_that_cannot_be_fetched_is_said_in_one_sentence() -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    with pytest.raises(
+        EncoderError, match=r"^The encoder 'nobody/no-such-model' could not be fetched .* local|folder"
+    ) as error:
+        load_checkpoint("nobody/no-such-model", 3)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_checkpoint_is_said_in_one_sentence(tmp_path: Path) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    with pytest.raises(EncoderError, match=rf"^The folder '{tmp_path}' holds no encoder") as error:
+        load_checkpoint(str(tmp_path), 3)
+    assert "\n" not in str(error.value)
+
+
+def test_serving_an_encoder_imports_neither_torch_nor_transformers() -> None:
+    code = (
+        "import sys, components.category_model, components.wellness_classifier, components.wellness_fallback;"
+        "components.category_model.OnnxEncoder;"
+        "sys.exit(bool({'torch', 'transformers', 'kobert_transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

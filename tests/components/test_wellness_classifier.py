@@ -1,0 +1,145 @@
+"""Real pipelines, trained from the config files in `tests/configs/` and asked through Rasa's own `Agent`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rasa.model_training
+from rasa.core.agent import Agent
+from rasa.shared.exceptions import RasaException
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+NLU = """\
+version: "3.1"
+nlu:
+- intent: wellness/증상.불면
+  examples: |
+    - 잠이 안 와요
+    - 새벽까지 잠을 못 자요
+    - 밤에 자꾸 깨서 잠을 설쳐요
+    - 누워도 잠이 오질 않아
+    - 어제도 한숨도 못 잤어요
+    - 불면증인가 봐요 잠을 못 자
+- intent: wellness/감정.우울감
+  examples: |
+    - 요즘 너무 우울해요
+    - 우울해서 아무것도 못 하겠어
+    - 하루 종일 우울한 기분이에요
+    - 이유도 없이 우울해졌어
+    - 우울한 마음이 가시질 않네요
+    - 자꾸 우울해져요
+- intent: wellness/감정.자살충동
+  examples: |
+    - 죽고 싶어요
+    - 그만 살고 싶어
+    - 사라지고 싶다는 생각만 해요
+    - 죽고 싶다는 생각이 들어요
+    - 자살하고 싶어
+    - 더는 살고 싶지 않아요
+- intent: greet
+  examples: |
+    - 안녕하세요
+    - 안녕
+    - 반가워요
+    - ㅎㅇ
+    - 처음 뵙겠습니다
+responses:
+  utter_wellness/증상.불면:
+  - text: 잠이 오지 않는 밤은 참 길지요.
+  utter_wellness/감정.우울감:
+  - text: 마음이 많이 가라앉아 있군요.
+  utter_wellness/감정.자살충동:
+  - text: 말해 줘서 고마워요.
+"""
+
+
+def train(folder: Path, config: str, **replaced: Path) -> Path:
+    """A model trained on `NLU` with the pipeline of a file in `tests/configs/`."""
+    text = (CONFIGS / config).read_text(encoding="utf-8")
+    for name, value in replaced.items():
+        text = text.replace(name, str(value))
+    (folder / "config.yml").write_text(text, encoding="utf-8")
+    (folder / "nlu.yml").write_text(NLU, encoding="utf-8")
+    trained = rasa.model_training.train_nlu(str(folder / "config.yml"), str(folder / "nlu.yml"), str(folder / "models"))
+    assert trained is not None
+    return Path(trained)
+
+
+def parse(model: Path, *texts: str) -> list[dict[str, Any]]:
+    agent = Agent.load(str(model))
+    return [asyncio.run(agent.parse_message(text)) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def lexical(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("lexical"), "lexical.yml")
+
+
+def test_a_category_is_a_response_key_of_the_retrieval_intent(lexical: Path) -> None:
+    (parsed,) = parse(lexical, "밤새 잠을 못 잤어요")
+    assert parsed["intent"]["name"] == "wellness"
+    response = parsed["response_selector"]["wellness"]["response"]
+    assert response["intent_response_key"] == "wellness/증상.불면"
+    assert response["utter_action"] == "utter_wellness/증상.불면"
+    assert response["responses"] == [{"text": "잠이 오지 않는 밤은 참 길지요."}]
+    assert response["confidence"] == parsed["intent"]["confidence"]
+
+
+def test_ordinary_intents_stand_beside_it(lexical: Path) -> None:
+    (parsed,) = parse(lexical, "안녕하세요 반가워요")
+    assert parsed["intent"]["name"] == "greet"
+    assert {entry["name"] for entry in parsed["intent_ranking"]} == {"greet", "wellness"}
+
+
+def test_what_is_like_nothing_is_less_sure_and_blank_text_breaks_nothing(lexical: Path) -> None:
+    known, strange, blank = parse(lexical, "잠이 안 와요", "quantum chromodynamics lecture", "")
+    assert strange["intent"]["confidence"] < known["intent"]["confidence"] - 0.2
+    assert blank["text"] == ""
+
+
+def test_a_crisis_category_is_answered_at_any_confidence(lexical: Path) -> None:
+    (parsed,) = parse(lexical, "그냥 오늘따라 문득 다 그만두고 싶다는 그런 마음이 드네요 살고 싶지 않은가")
+    assert parsed["response_selector"]["wellness"]["response"]["intent_response_key"] == "wellness/감정.자살충동"
+    assert parsed["intent"]["name"] == "wellness"
+
+
+@pytest.mark.parametrize("kind", ["koelectra", "kobert"])
+def test_an_encoder_is_fine_tuned_inside_rasa_train(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    model = train(tmp_path, "encoder.yml", ENCODER=request.getfixturevalue(kind), CHECKPOINTS=tmp_path / "checkpoints")
+    texts = ("잠이 너무 안 와요", "우울해요", "안녕")
+    first, second = parse(model, *texts), parse(model, *texts)
+    assert [parsed["intent"]["name"] for parsed in first] == ["wellness", "wellness", "greet"]
+    assert [parsed["intent_ranking"] for parsed in first] == [parsed["intent_ranking"] for parsed in second]
+
+
+def test_the_classifier_needs_no_tokenizer_of_ours(tmp_path: Path) -> None:
+    (parsed,) = parse(train(tmp_path, "beside_rasas_own.yml"), "잠이 안 와")
+    assert parsed["response_selector"]["wellness"]["response"]["intent_response_key"] == "wellness/증상.불면"
+
+
+def test_the_tokenizer_serves_rasas_own_classifiers(tmp_path: Path) -> None:
+    (parsed,) = parse(train(tmp_path, "tokenizer_alone.yml"), "안녕하세요")
+    assert parsed["intent"]["name"] == "greet"
+
+
+def test_an_encoder_that_cannot_be_fetched_stops_training_with_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RasaException, match=r"^The encoder 'nobody/no-such-model' could not be fetched") as error:
+        train(tmp_path, "encoder.yml", ENCODER=Path("nobody/no-such-model"), CHECKPOINTS=tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_cross_validation_evaluates_the_categories(tmp_path: Path) -> None:
+    (tmp_path / "nlu.yml").write_text(NLU, encoding="utf-8")
+    command = ["test", "nlu", "--cross-validation", "--folds", "2", "--no-plot", "--no-errors", "--nlu", tmp_path / "nlu.yml"]
+    command += ["--config", CONFIGS / "lexical.yml", "--out", tmp_path / "results"]
+    root = CONFIGS.parent.parent
+    subprocess.run([sys.executable, "-m", "rasa", *map(str, command)], cwd=root, check=True, capture_output=True)
+    report = json.loads((tmp_path / "results" / "response_selection_report.json").read_text(encoding="utf-8"))
+    assert report["accuracy"] > 0.5
+    assert "wellness/증상.불면" in report

@@ -1,0 +1,97 @@
+"""Training a classifier on one file and testing it on another: what `python -m training evaluate` does."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+from components.category_model import CategoryModel
+from components.encoder.settings import EncoderSettings
+from training.dataset import WELLNESS_COLUMNS, category_path, wellness_data
+from training.tables import TableError, read_table
+
+_VERSIONED = ("kiwipiepy", "scikit-learn", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+_COVERAGES = tuple(percent / 100 for percent in range(5, 101, 5))
+
+
+def evaluate(train: Path, test: Path, encoder: EncoderSettings | None = None) -> dict[str, Any]:
+    """Trains on `train`, predicts `test`, and returns the figures, ready for JSON.
+
+    Both files have AI Hub's columns. Nothing of the bot's own data, models or caches is read or written.
+
+    Raises:
+        TableError: a file can't be read, or has nothing to learn from or to test on.
+        EncoderError: the encoder can't be loaded.
+        ValueError: the training file has only one category.
+    """
+    data = wellness_data(read_table(train, [WELLNESS_COLUMNS])[1])
+    texts = [text for utterances in data.utterances.values() for text in utterances]
+    labels = [category for category, utterances in data.utterances.items() for _ in utterances]
+    tests = [(row["유저"], category_path(row["구분"])) for row in read_table(test, [WELLNESS_COLUMNS])[1]]
+    tests = [(text, category) for text, category in tests if text and category]
+    for file, rows in ((train, texts), (test, tests)):
+        if not rows:
+            raise TableError(f"{file}: no row has both a 구분 and a 유저; there is nothing to evaluate.")
+
+    with tempfile.TemporaryDirectory() as folder:
+        if encoder is not None:
+            encoder = replace(encoder, checkpoints=Path(folder) / "checkpoints")
+        started = time.perf_counter()
+        model = CategoryModel.train(texts, labels, Path(folder), encoder)
+        train_seconds = time.perf_counter() - started
+        predicted = model.predict([text for text, _ in tests])
+    return {
+        **figures(predicted, model.labels, [category for _, category in tests]),
+        "train_seconds": round(train_seconds, 2),
+        "train_utterances": len(texts),
+        "test_utterances": len(tests),
+        "categories": len(model.labels),
+        "encoder": encoder.source if encoder else "none",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}},
+    }
+
+
+def figures(predicted: np.ndarray, labels: list[str], truth: list[str]) -> dict[str, Any]:
+    """How good the predicted probabilities, (texts, labels), are.
+
+    `ece` is the expected calibration error over 15 bins of equal width; `risk_coverage` says, for the surest share of the
+    texts, how many of them are right and how sure the least sure of them is.
+    """
+    order = np.argsort(-predicted, axis=1, kind="stable")
+    ranked = np.array(labels)[order[:, :3]]
+    right = ranked == np.array(truth)[:, None]
+    confidence = predicted.max(axis=1)
+    hits = right[:, 0]
+    return {
+        "top1": float(hits.mean()),
+        "top3": float(right.any(axis=1).mean()),
+        "macro_f1": float(f1_score(truth, ranked[:, 0], labels=sorted(set(truth)), average="macro", zero_division=0)),
+        "ece": expected_calibration_error(confidence, hits),
+        "risk_coverage": _risk_coverage(confidence, hits),
+    }
+
+
+def expected_calibration_error(confidence: np.ndarray, hits: np.ndarray, bins: int = 15) -> float:
+    """The mean distance between confidence and accuracy over equally wide bins of confidence (Naeini et al. 2015)."""
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[index == bin_].sum() - hits[index == bin_].sum()) for bin_ in range(bins)]
+    return float(sum(gaps) / len(hits))
+
+
+def _risk_coverage(confidence: np.ndarray, hits: np.ndarray) -> list[dict[str, float]]:
+    surest = np.argsort(-confidence, kind="stable")
+    curve = []
+    for coverage in _COVERAGES:
+        chosen = surest[: max(1, round(coverage * len(surest)))]
+        accuracy = float(hits[chosen].mean())
+        threshold = float(confidence[chosen[-1]])
+        curve.append({"coverage": coverage, "accuracy": accuracy, "risk": 1 - accuracy, "threshold": threshold})
+    return curve
