@@ -22,22 +22,22 @@ class Decoding(BaseModel, extra=Extra.forbid):
     """How a reply is decoded; `bot/generation.yml` says what each setting does."""
 
     method: Literal["greedy", "beam", "sample"] = "sample"
-    beam_size: int = Field(4, ge=1)
-    temperature: float = Field(0.7, gt=0)
-    top_k: int = Field(40, ge=0)
-    top_p: float = Field(0.9, gt=0, le=1)
-    repetition_penalty: float = Field(1.2, gt=0)
-    no_repeat_ngram_size: int = Field(3, ge=0)
-    candidates: int = Field(3, ge=1)
-    min_length: int = Field(3, ge=0)
-    max_length: int = Field(60, ge=1)
+    beam_size: int = Field(default=4, ge=1)
+    temperature: float = Field(default=0.7, gt=0)
+    top_k: int = Field(default=40, ge=0)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    repetition_penalty: float = Field(default=1.2, gt=0)
+    no_repeat_ngram_size: int = Field(default=3, ge=0)
+    candidates: int = Field(default=3, ge=1)
+    min_length: int = Field(default=3, ge=0)
+    max_length: int = Field(default=60, ge=1)
 
 
 class GenerationSettings(BaseModel, extra=Extra.forbid):
     """The content of `bot/generation.yml`."""
 
     model: Path
-    timeout_seconds: float = Field(4.0, gt=0)
+    timeout_seconds: float = Field(default=4.0, gt=0)
     decoding: Decoding = Decoding()
 
     @classmethod

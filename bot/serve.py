@@ -14,13 +14,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import httpx
 
 # A large encoder takes its time to load.
 _START_SECONDS = 300
 _STOP_SECONDS = 10
+# What the action server says while somebody chats in the terminal.
+_SHELL_LOG = Path(".cache/actions.log")
 # How often the servers are looked after.
 _LOOK_SECONDS = 2
 
@@ -76,7 +80,8 @@ def _shell(actions_port: int, rasa_options: list[str]) -> int:
     shell = [sys.executable, "-m", "bot.quiet_rasa", "shell", "--port", str(_free_port()), *rasa_options]
     if _is_open(actions_port):
         return subprocess.call(shell)
-    with _running(_actions_command(actions_port)):
+    _SHELL_LOG.parent.mkdir(exist_ok=True)
+    with _SHELL_LOG.open("wb") as log, _running(_actions_command(actions_port), log):
         return subprocess.call(shell)
 
 
@@ -85,10 +90,11 @@ def _actions_command(port: int) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _running(command: list[str], log: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """The command as a process of its own session, which a Ctrl-C doesn't reach; it is stopped on leaving, if it still runs."""
     # The action server takes no authentication, so nobody else may reach it.
-    process = subprocess.Popen(command, env={**os.environ, "SANIC_HOST": "127.0.0.1"}, start_new_session=True)
+    environment = {**os.environ, "SANIC_HOST": "127.0.0.1"}
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         yield process
     finally:
@@ -113,8 +119,11 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, name: str) -
         if process.poll() is not None:
             raise RuntimeError(f"{name} did not start (exit code {process.returncode}); see its lines above.")
         try:
-            if httpx.get(url, timeout=2).is_success:
+            answer = httpx.get(url, timeout=2)
+            if answer.is_success:
                 return
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it listens only when it is done loading
+                raise RuntimeError(f"{name} started without a model; see its lines above.")
         except httpx.TransportError:
             pass
         time.sleep(0.2)

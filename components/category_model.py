@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from components.calibration import Calibration, calibrate
-from components.encoder.settings import EncoderSettings
 from components.encoder.onnx_encoder import OnnxEncoder
+from components.encoder.settings import EncoderSettings
 from components.lexical import LexicalModel
 
 _FILE = "category_model.json"

@@ -37,7 +37,8 @@ class LexicalModel:
 
     def __init__(self) -> None:
         self._idf: list[np.ndarray]  # for each block of n-grams, (buckets,) float32
-        self._training_features: scipy.sparse.csr_matrix  # (training texts, both blocks' buckets)
+        # (both blocks' buckets, training texts): transposed once, so that a turn needn't
+        self._training_features: scipy.sparse.csr_matrix
         self._coefficients: np.ndarray  # (training texts, labels) float32
 
     def fit(self, texts: list[str], labels: np.ndarray, label_count: int) -> np.ndarray:
@@ -49,11 +50,11 @@ class LexicalModel:
         self._idf = [_inverse_document_frequencies(counts) for counts in blocks]
         features = _weighted(blocks, self._idf)
         targets = np.eye(label_count, dtype=np.float64)[labels]
-        kernel = _kernel(features, features).astype(np.float64)
+        self._training_features = features.T.tocsr()
+        kernel = _kernel(features, self._training_features).astype(np.float64)
         kernel[np.diag_indices_from(kernel)] += self.penalty
         inverse = scipy.linalg.inv(kernel, overwrite_a=True, check_finite=False)
         coefficients = inverse @ targets
-        self._training_features = features
         self._coefficients = coefficients.astype(np.float32)
         # The leave-one-out residual of ridge regression is coefficient_i / inverse_ii (Golub, Heath & Wahba 1979).
         return targets - coefficients / np.diag(inverse)[:, None]
@@ -106,5 +107,5 @@ def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: Sequence[np.ndarra
 
 
 def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:
-    """(left rows, right rows): the sum of both blocks' cosines, plus 1 for the intercept."""
-    return (left @ right.T).toarray() + np.float32(1)
+    """(left rows, right columns): the sum of both blocks' cosines, plus 1 for the intercept."""
+    return (left @ right).toarray() + np.float32(1)

@@ -19,12 +19,14 @@ UTTERANCES = {
         "우울한 게 나아지질 않아요", "이유도 없이 우울해졌어", "우울감이 심해요", "자꾸 우울해져요",
     ],
     "증상/불면": [
-        "잠이 안 와요", "새벽까지 잠을 못 자요", "밤에 자꾸 깨서 잠을 설쳐요", "누워도 잠이 오질 않아", "잠들기가 너무 어려워요",
-        "불면증인가 봐요 잠을 못 자", "어제도 한숨도 못 잤어요", "잠을 자고 싶은데 잠이 안 와",
+        "잠이 안 와요", "새벽까지 잠을 못 자요", "밤에 자꾸 깨서 잠을 설쳐요", "누워도 잠이 오질 않아",
+        "잠들기가 너무 어려워요", "불면증인가 봐요 잠을 못 자", "어제도 한숨도 못 잤어요", "잠을 자고 싶은데 잠이 안 와",
     ],
     "배경/직장/스트레스": [
         "회사에서 스트레스를 많이 받아요", "상사 때문에 회사 가기 싫어요", "직장 스트레스가 심해요", "회사 일이 너무 힘들어",
-        "팀장님이 자꾸 화를 내서 회사가 싫어", "출근할 생각만 하면 스트레스예요", "야근이 많아서 회사 다니기 힘들어요", "직장에서 눈치가 보여요",
+        "팀장님이 자꾸 화를 내서 회사가 싫어",
+        "출근할 생각만 하면 스트레스예요", "야근이 많아서 회사 다니기 힘들어요",
+        "직장에서 눈치가 보여요",
     ],
 }  # fmt: skip
 
@@ -101,7 +103,8 @@ def kogpt2(tmp_path_factory: pytest.TempPathFactory, examples: tuple[list[str], 
     folder = tmp_path_factory.mktemp("kogpt2")
     pieces = SentencePieceBPETokenizer()
     pieces.train_from_iterator(
-        [*examples[0], *(answer for _, answer in PAIRS)], vocab_size=400, min_frequency=1, special_tokens=["<s>", "</s>", "<usr>", "<pad>", "<sys>", "<unk>"],
+        [*examples[0], *(answer for _, answer in PAIRS)], vocab_size=400, min_frequency=1,
+        special_tokens=["<s>", "</s>", "<usr>", "<pad>", "<sys>", "<unk>"],
         show_progress=False,
     )  # fmt: skip
     PreTrainedTokenizerFast(tokenizer_object=pieces._tokenizer).save_pretrained(folder)

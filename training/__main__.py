@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import random
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,7 +31,7 @@ def _stop(error: Exception) -> NoReturn:
 @app.command("import")
 def import_(
     files: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Argument(help="AI Hub CSV or XLSX (구분, 유저, 챗봇) or Chatbot_data CSV (Q, A, label). None: what is in use."),
     ] = None,
 ) -> None:
@@ -53,13 +55,17 @@ def evaluate(
     from components.encoder.settings import EncoderError, EncoderSettings
     from training.evaluation import evaluate as evaluate_files
 
+    is_new = not json_.exists()
     try:
+        json_.open("a", encoding="utf-8").close()  # now, because training may take hours
         figures = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=encoder))
         json_.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     except (TableError, EncoderError, ValueError) as error:
+        if is_new:
+            json_.unlink()
         _stop(error)
     except OSError as error:
-        _stop(OSError(f"{json_}: the figures can't be written there ({error.strerror}); give another path."))
+        _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
     for name in ("top1", "top3", "macro_f1", "ece", "train_seconds"):
         typer.echo(f"{name:>14}: {figures[name]:.3f}")
 
@@ -87,6 +93,25 @@ def finetune_generator(
     typer.echo(f"The generator is in {out} (held-out loss {loss:.3f}); restart the action server to use it.")
 
 
+@app.command()
+def benchmark(
+    turns: Annotated[int, typer.Option(min=50, help="How many messages are sent.")] = 400,
+    model: Annotated[Path, typer.Option(help="The model to serve.")] = DATA.root.parent / "models" / "maeum.tar.gz",
+) -> None:
+    """REST turns of the bot beside those of the least bot Rasa can serve: time, memory, start."""
+    from training.benchmark import benchmark as measure
+
+    with (DATA.generated / "question_category.csv").open(encoding="utf-8", newline="") as stream:
+        questions = [row["question"] for row in csv.DictReader(stream)]
+    messages = random.Random(0).choices(questions, k=turns)
+    floor, bot = measure(model, messages, DATA.root.parent)
+    typer.echo(f"{'':>24}  p50 ms  p99 ms  memory MB  start s")
+    for row in (floor, bot):
+        typer.echo(f"{row.name:>24}  {row.p50:6.1f}  {row.p99:6.1f}  {row.memory:9.0f}  {row.start:7.1f}")
+    ratios = (bot.p50 / floor.p50, bot.p99 / floor.p99, bot.memory / floor.memory, bot.start / floor.start)
+    typer.echo(f"{'ratio':>24}  {ratios[0]:6.2f}  {ratios[1]:6.2f}  {ratios[2]:9.2f}  {ratios[3]:7.2f}")
+
+
 def _print_report(report: ImportReport) -> None:
     data = report.wellness
     counts = {
@@ -95,7 +120,7 @@ def _print_report(report: ImportReport) -> None:
         "answers": sum(map(len, data.answers.values())),
         "duplicates": data.duplicates.total(),
         "conflicts": len(data.conflicts),
-        "categories without an answer": len(data.unanswered),
+        "categories without an answer": len(report.unanswered),
         "rows without a category": data.rows_without_category,
         "utterances left to ordinary intents": len(report.ordinary),
         "Chatbot_data pairs": report.chatbot_pairs,
@@ -106,11 +131,9 @@ def _print_report(report: ImportReport) -> None:
         typer.echo(f"{name:>36}: {count:,}")
     for utterance, categories in list(data.conflicts.items())[:10]:
         typer.echo(f"conflict: {utterance!r} stands in {', '.join(categories)}")
-    for category in data.unanswered:
+    for category in report.unanswered:
         typer.echo(f"no answer: {category} (it borrows from a category above it, or asks to hear more)")
-    typer.echo(
-        f"Written to {DATA.generated}: nlu.yml, responses.yml, categories.csv, question_category.csv, question_answer.csv"
-    )
+    typer.echo(f"Written to {DATA.generated}: {', '.join(FILES)}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class WellnessData:
     answers: dict[str, list[str]]
     # Utterances that stood twice in one category, and how often more than once.
     duplicates: Counter[str] = field(default_factory=Counter)
-    # Utterances that stood in several categories, with those categories; they are kept where they stood most often.
+    # Utterances that stood in several categories, with those categories; they are kept in one of them.
     conflicts: dict[str, list[str]] = field(default_factory=dict)
     # Rows that named no category.
     rows_without_category: int = 0
@@ -62,8 +63,12 @@ def read_files(paths: list[Path]) -> tuple[list[Row], list[Row]]:
     return wellness, chatbot
 
 
-def wellness_data(rows: list[Row]) -> WellnessData:
-    """Sorts rows of AI Hub's columns by category; duplicates go, and conflicts are settled by majority, then by order."""
+def wellness_data(rows: list[Row], crisis_categories: Collection[str] = ()) -> WellnessData:
+    """Sorts rows of AI Hub's columns by category, without duplicates.
+
+    An utterance in several categories stays in a crisis category if one of them is that, else where it stands most often, else
+    where it stands first: of two ways to be wrong, the one that misses nobody at risk.
+    """
     stands_in: dict[str, Counter[str]] = defaultdict(Counter)
     answers: dict[str, list[str]] = {}
     without_category = 0
@@ -81,7 +86,8 @@ def wellness_data(rows: list[Row]) -> WellnessData:
         {}, {category: texts for category, texts in answers.items() if texts}, rows_without_category=without_category
     )
     for utterance, categories in stands_in.items():
-        data.utterances.setdefault(categories.most_common(1)[0][0], []).append(utterance)
+        candidates = [name for name in categories if name in crisis_categories] or list(categories)
+        data.utterances.setdefault(max(candidates, key=categories.__getitem__), []).append(utterance)
         repeated = sum(count - 1 for count in categories.values())
         if repeated:
             data.duplicates[utterance] = repeated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import hashlib
 import shutil
 import tempfile
@@ -66,6 +67,8 @@ class ImportReport:
     question_answer_pairs: int
     # Utterances left out because an ordinary intent of `data/intents.yml` has them.
     ordinary: list[str]
+    # Categories without an answer of their own, but for crisis categories, which have fixed replies.
+    unanswered: list[str]
 
 
 def import_files(paths: list[Path], folder: DataFolder) -> ImportReport:
@@ -77,8 +80,11 @@ def import_files(paths: list[Path], folder: DataFolder) -> ImportReport:
         TableError: a file can't be used; nothing has been changed then.
     """
     wellness, chatbot = dataset.read_files(paths)
+    names = ", ".join(map(str, paths))
     if wellness and not dataset.wellness_data(wellness).utterances:
-        raise TableError(f"{paths[0]}: no row has both a 구분 and a 유저; there is nothing to learn from.")
+        raise TableError(f"{names}: no row has both a 구분 and a 유저; there is nothing to learn from.")
+    if chatbot and not dataset.answer_pairs(chatbot):
+        raise TableError(f"{names}: no row has both a Q and an A; there is nothing to learn from.")
     report, staged = _generate(folder, wellness or None, chatbot or None)
     folder.imported.mkdir(exist_ok=True)
     if wellness:
@@ -92,7 +98,8 @@ def import_files(paths: list[Path], folder: DataFolder) -> ImportReport:
 def bring_up_to_date(folder: DataFolder) -> ImportReport | None:
     """Generates the training data if its sources have changed since; returns None if they have not."""
     stamp = folder.generated / _FINGERPRINT_FILE
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == _fingerprint(folder):
+    complete = all((folder.generated / name).exists() for name in rasa_data.FILES)
+    if complete and stamp.exists() and stamp.read_text(encoding="utf-8") == _fingerprint(folder):
         return None
     report, staged = _generate(folder, None, None)
     _put_in_place(folder, staged)
@@ -109,21 +116,34 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
     if chatbot is None:
         chatbot = tables.read_table(folder.chatbot, [CHATBOT_COLUMNS])[1] if folder.chatbot.exists() else []
 
-    data = dataset.wellness_data(wellness)
     crisis = rasa_data.Crisis.load(folder.crisis)
+    data = dataset.wellness_data(wellness, crisis.replies)
+    _check_names(data)
     open_answers = data.answers.get(rasa_data.OPEN_CATEGORY)
     if not open_answers:
         own = dataset.wellness_data(tables.read_table(folder.open_dataset, [WELLNESS_COLUMNS])[1])
         open_answers = own.answers[rasa_data.OPEN_CATEGORY]
     ordinary = _without_ordinary(data, folder.root / _INTENTS_FILE)
+    if not data.utterances:
+        raise TableError(f"{folder.root / _INTENTS_FILE} has every 유저 as an example already; give a file with other ones.")
     answers = rasa_data.answers_by_category(data, crisis, open_answers)
     chatbot_pairs = dataset.answer_pairs(chatbot)
     pairs = list(dict.fromkeys([*rasa_data.question_answer_pairs(data, crisis), *chatbot_pairs]))
 
+    unanswered = [category for category in data.unanswered if not crisis.replies_to(category)]
     staged = Path(tempfile.mkdtemp(prefix=".generated-", dir=folder.root))
     rasa_data.write_rasa_data(staged, data, crisis, answers)
     rasa_data.write_pairs(staged, data, pairs)
-    return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary), staged
+    return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary, unanswered), staged
+
+
+def _check_names(data: WellnessData) -> None:
+    """Raises TableError if two categories would have one name in Rasa, as "가/나" and "가.나" would."""
+    names: dict[str, str] = {}
+    for category in data.categories:
+        other = names.setdefault(rasa_data.full_intent(category), category)
+        if other != category:
+            raise TableError(f"The categories {other} and {category} would have one name in Rasa; rename one of them.")
 
 
 def _without_ordinary(data: WellnessData, intents_file: Path) -> list[str]:
@@ -144,6 +164,10 @@ def _without_ordinary(data: WellnessData, intents_file: Path) -> list[str]:
 def _put_in_place(folder: DataFolder, staged: Path) -> None:
     (staged / _FINGERPRINT_FILE).write_text(_fingerprint(folder), encoding="utf-8")
     staged.chmod(0o755)
+    for file in staged.iterdir():
+        before = folder.generated / file.name
+        if before.exists() and filecmp.cmp(file, before, shallow=False):
+            shutil.copystat(before, file)  # make goes by the times of files, and must not train the same model again
     old = folder.root / ".generated-old"
     shutil.rmtree(old, ignore_errors=True)
     if folder.generated.exists():

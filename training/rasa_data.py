@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from training.dataset import WellnessData
 RETRIEVAL_INTENT = "wellness"
 # Every wellness category has at least so many answers, so that none need be given twice running.
 MIN_ANSWERS = 2
+# What `write_rasa_data` and `write_pairs` write.
+FILES = ("nlu.yml", "responses.yml", "categories.csv", "question_category.csv", "question_answer.csv")
 # The category whose answers, open questions, fit whatever was said.
 OPEN_CATEGORY = "모호함"
 
@@ -36,6 +39,10 @@ class Crisis:
         )
         return cls(replies, responses)
 
+    def replies_to(self, category: str) -> list[str] | None:
+        """The fixed replies of a crisis category or of one below it; None for any other."""
+        return next((texts for crisis, texts in self.replies.items() if f"{category}/".startswith(f"{crisis}/")), None)
+
 
 def full_intent(category: str) -> str:
     """The category's response key in Rasa: "감정/걱정" is "wellness/감정.걱정" (Rasa allows one slash)."""
@@ -50,8 +57,9 @@ def answers_by_category(data: WellnessData, crisis: Crisis, open_answers: list[s
     """
     answers: dict[str, list[str]] = {}
     for category in data.utterances:
-        if category in crisis.replies:
-            answers[category] = crisis.replies[category]
+        fixed = crisis.replies_to(category)
+        if fixed:
+            answers[category] = fixed
             continue
         path = category.split("/")
         ancestors = ["/".join(path[:depth]) for depth in range(len(path) - 1, 0, -1)]
@@ -67,7 +75,7 @@ def answers_by_category(data: WellnessData, crisis: Crisis, open_answers: list[s
 def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[str, str]]:
     """Each question with each answer of its own category; crisis categories answer with their fixed replies."""
     for category, utterances in data.utterances.items():
-        answers = crisis.replies.get(category) or data.answers.get(category, [])
+        answers = crisis.replies_to(category) or data.answers.get(category, [])
         yield from ((utterance, answer) for utterance in utterances for answer in answers)
 
 
@@ -95,8 +103,8 @@ def write_pairs(folder: Path, data: WellnessData, answer_pairs: Iterable[tuple[s
 
 
 def _examples(utterances: list[str]) -> str:
-    # "[슬픔](emotion)" would be read as an entity; a space keeps it text.
-    return "".join(f"- {text.replace('](', '] (').replace(']{', '] {')}\n" for text in utterances)
+    # "[슬픔](emotion)", "[슬픔]{…}" and "[슬픔][…]" would be read as entities; a space keeps them text.
+    return "".join("- " + re.sub(r"\](?=[(\[{])", "] ", text) + "\n" for text in utterances)
 
 
 def _write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -107,12 +115,18 @@ def _write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes strings of several lines as literal blocks, which is how Rasa's users know examples."""
+    """Writes strings of several lines as literal blocks, which is how Rasa's users know examples.
+
+    Quotes "${…}", which Rasa would otherwise replace by an environment variable.
+    """
 
 
-_Dumper.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-)
+def _string(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else '"' if "${" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _string)
 
 
 def _write_yaml(file: Path, content: dict[str, Any]) -> None:

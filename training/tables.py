@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,10 @@ def read_table(path: Path, layouts: Sequence[Sequence[str]]) -> tuple[Sequence[s
 
 def clean(cell: Any) -> str:
     """A cell as one line of NFC text; None is ""."""
-    text = unicodedata.normalize("NFC", "" if cell is None else str(cell))
-    return " ".join("".join(character for character in text if character >= " " or character.isspace()).split())
+    text = "" if cell is None else str(cell)
+    text = "".join(character for character in text if character.isspace() or unicodedata.category(character) != "Cc")
+    # Last, because a control character may have stood between two that compose.
+    return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
 def _sheets(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
@@ -75,13 +76,14 @@ def _workbook(path: Path, content: bytes) -> Iterator[Iterator[Sequence[Any]]]:
 
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # some programs write "A1" there, whatever the sheet holds
         sheets = [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, openpyxl.utils.exceptions.InvalidFileException):
+    except Exception:  # of a dozen kinds: zipfile's, zlib's, the XML parser's, openpyxl's own
         raise TableError(
             f"{path}: the file is not an Excel workbook that can be opened; save it again as XLSX or CSV."
         ) from None
-    for sheet in sheets:
-        yield iter(sheet)
+    yield from map(iter, sheets)
 
 
 def _comma_separated(path: Path, content: bytes) -> Iterator[Sequence[str]]:

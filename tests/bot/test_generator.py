@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,9 @@ def folder(kogpt2: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("method", ["greedy", "beam", "sample"])
-def test_every_decoding_gives_whole_sentences_without_tokens_left_over(folder: Path, pairs: Pairs, method: str) -> None:
+def test_every_decoding_gives_whole_sentences_without_tokens_left_over(
+    folder: Path, pairs: Pairs, method: Literal["greedy", "beam", "sample"]
+) -> None:
     decoding = Decoding(method=method, temperature=0.2, candidates=3)
     for question, answer in pairs:
         replies = ReplyGenerator(folder, decoding).candidates(question)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, Event, SessionStarted, UserUttered
@@ -46,7 +47,7 @@ def test_the_same_answer_is_never_given_twice_running() -> None:
     for _ in range(30):
         said.append(uttered(say(said, "utter_wellness/감정.화"), "utter_wellness/감정.화"))
     texts = [event.text for event in said if isinstance(event, BotUttered)]
-    assert all(first != second for first, second in zip(texts, texts[1:]))
+    assert all(first != second for first, second in pairwise(texts))
 
 
 def test_nor_when_something_else_was_said_between() -> None:

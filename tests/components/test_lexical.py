@@ -29,7 +29,7 @@ def test_leave_one_out_scores_are_those_of_a_model_without_the_text(examples: Ex
         # The inverse document frequencies of the whole set are kept, as the closed form keeps them.
         model.fit(texts, labels, 3)
         kept = np.delete(np.arange(len(texts)), left_out)
-        features = model._training_features
+        features = model._training_features.T.tocsr()
         kernel = (features[kept] @ features[kept].T).toarray() + 1
         coefficients = np.linalg.solve(kernel + model.penalty * np.eye(len(kept)), np.eye(3)[labels[kept]])
         expected = ((features[left_out] @ features[kept].T).toarray() + 1) @ coefficients

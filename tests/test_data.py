@@ -1,0 +1,69 @@
+"""The data that comes with the project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from training.dataset import WELLNESS_COLUMNS, WellnessData, wellness_data
+from training.tables import clean, read_table
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="module")
+def wellness() -> WellnessData:
+    return wellness_data(read_table(DATA / "wellness.csv", [WELLNESS_COLUMNS])[1])
+
+
+@pytest.fixture(scope="module")
+def intents() -> dict[str, list[str]]:
+    nlu = yaml.safe_load((DATA / "intents.yml").read_text(encoding="utf-8"))["nlu"]
+    return {entry["intent"]: [line.removeprefix("- ") for line in entry["examples"].splitlines()] for entry in nlu}
+
+
+def test_there_are_utterances_and_answers_enough(wellness: WellnessData) -> None:
+    assert len(wellness.utterances) >= 60
+    assert all(len(utterances) >= 12 for utterances in wellness.utterances.values())
+    assert all(len(wellness.answers[category]) >= 3 for category in wellness.utterances)
+
+
+def test_no_utterance_stands_twice(wellness: WellnessData, intents: dict[str, list[str]]) -> None:
+    assert not wellness.duplicates
+    assert not wellness.conflicts
+    everything = [text for texts in (*wellness.utterances.values(), *intents.values()) for text in texts]
+    assert [text for text, count in Counter(everything).items() if count > 1] == []
+
+
+def test_no_answer_serves_two_categories(wellness: WellnessData) -> None:
+    answers = Counter(answer for texts in wellness.answers.values() for answer in texts)
+    assert [answer for answer, count in answers.items() if count > 1] == []
+
+
+def test_every_line_is_clean_text(wellness: WellnessData) -> None:
+    for texts in (*wellness.utterances.values(), *wellness.answers.values()):
+        assert all(text == clean(text) for text in texts)
+
+
+def test_every_ordinary_intent_has_examples_enough(intents: dict[str, list[str]]) -> None:
+    assert set(intents) == {"greet", "goodbye", "thanks", "affirm", "deny", "help", "bot_challenge", "nlu_fallback"}
+    assert all(len(set(examples)) >= 20 for examples in intents.values())
+
+
+def test_every_crisis_reply_names_a_number_and_asks_one_question() -> None:
+    crisis = yaml.safe_load((DATA / "crisis.yml").read_text(encoding="utf-8"))
+    assert set(crisis["replies"]) == {"감정/자살충동", "증상/자살시도", "증상/자해", "감정/살인욕구"}
+    for replies in crisis["replies"].values():
+        assert len(replies) >= 2, "so that the same words need not come twice running"
+        for reply in replies:
+            assert "{" in reply
+            assert reply.count("?") == 1
+
+
+def test_telephone_numbers_stand_in_one_file(wellness: WellnessData) -> None:
+    domain = (DATA.parent / "domain.yml").read_text(encoding="utf-8")
+    rules = (DATA / "rules.yml").read_text(encoding="utf-8")
+    assert not any(number in domain + rules for number in ("109", "1577", "1388", "1366", "119"))
