@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from training.importing import DataFolder, ImportReport, bring_up_to_date, import_files
+from training.rasa_data import FILES
 from training.tables import TableError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
