@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from training.checking import check
 from training.dataset import WELLNESS_COLUMNS, WellnessData, wellness_data
 from training.tables import clean, read_table
 
@@ -31,16 +32,13 @@ def test_there_are_utterances_and_answers_enough(wellness: WellnessData) -> None
     assert all(len(wellness.answers[category]) >= 3 for category in wellness.utterances)
 
 
-def test_no_utterance_stands_twice(wellness: WellnessData, intents: dict[str, list[str]]) -> None:
-    assert not wellness.duplicates
-    assert not wellness.conflicts
+def test_check_data_finds_nothing_to_mend() -> None:
+    assert check(DATA / "wellness.csv", DATA / "banned_in_answers.yml").problems == []
+
+
+def test_no_utterance_stands_in_an_ordinary_intent_too(wellness: WellnessData, intents: dict[str, list[str]]) -> None:
     everything = [text for texts in (*wellness.utterances.values(), *intents.values()) for text in texts]
     assert [text for text, count in Counter(everything).items() if count > 1] == []
-
-
-def test_no_answer_serves_two_categories(wellness: WellnessData) -> None:
-    answers = Counter(answer for texts in wellness.answers.values() for answer in texts)
-    assert [answer for answer, count in answers.items() if count > 1] == []
 
 
 def test_every_line_is_clean_text(wellness: WellnessData) -> None:

@@ -46,6 +46,28 @@ def import_(
 
 
 @app.command()
+def check_data(
+    file: Annotated[Path | None, typer.Argument(help="AI Hub CSV or XLSX; none: the open dataset.")] = None,
+    classify: Annotated[bool, typer.Option(help="Also predict every utterance out of fold.")] = True,
+) -> None:
+    """Duplicates, conflicts, thin categories, lengths, registers, banned content, confusions; exit code 1 on a problem."""
+    from training.checking import check
+
+    try:
+        report = check(file or DATA.open_dataset, DATA.root / "banned_in_answers.yml", classify)
+    except TableError as error:
+        _stop(error)
+    for name, value in report.statistics.items():
+        typer.echo(f"{name:>40}: {value}")
+    for truth, taken, count in report.confusions[:20]:
+        typer.echo(f"{count:>4} times taken for another: {truth} for {taken}")
+    for problem in report.problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{len(report.problems)} problems")
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@app.command()
 def evaluate(
     train: Annotated[Path, typer.Option(help="AI Hub CSV or XLSX to learn from.")],
     test: Annotated[Path, typer.Option(help="A file of the same columns to be tested on.")],
