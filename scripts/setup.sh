@@ -4,6 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Trust the certificates that this machine trusts (a proxy may have brought its own), as pip does.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+
 wanted="$(cksum <requirements.lock) ${TORCH_BACKEND:-}"
 [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ] && exit 0
 
