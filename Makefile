@@ -27,7 +27,7 @@ data: setup ## Rasa training data from data/'s sources
 	@$(PYTHON) -m training import
 
 train: data ## The model, if anything it is made from has changed
-	@$(MAKE) --no-print-directory $(MODEL)
+	@$(MAKE) --silent --no-print-directory $(MODEL)
 
 $(MODEL): $(MODEL_SOURCES)
 	@echo "Training the model" >&2
