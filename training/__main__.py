@@ -108,7 +108,7 @@ def finetune_generator(
     from training.generator import GeneratorError, GeneratorSettings, read_pairs
     from training.generator import finetune_generator as finetune
 
-    settings = GeneratorSettings(base=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
+    settings = GeneratorSettings(source=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     try:
         loss = finetune(settings, read_pairs(pairs), out)
     except GeneratorError as error:

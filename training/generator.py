@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ctranslate2
-import numpy as np
 import torch
 
 from components.encoder.checkpoint import require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
 from kogpt2_transformers import get_kogpt2_model, get_kogpt2_tokenizer
-from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
+from components.trainer import Example, fine_tune, run_name
+from components.training_settings import TrainingSettings
 
 _UNKNOWN = "<unk>"
 _IGNORED = -100  # the label torch's cross entropy passes over
@@ -31,20 +28,13 @@ class GeneratorError(Exception):
 
 
 @dataclass(frozen=True)
-class GeneratorSettings:
-    """How a generator is fine-tuned."""
+class GeneratorSettings(TrainingSettings):
+    """How a generator is fine-tuned; pairs longer than `max_length` are left out."""
 
-    # A hub id ("skt/kogpt2-base-v2", "taeminlee/kogpt2") or a local folder.
-    base: str
     epochs: int = 5
-    # Training stops when the held-out loss has not fallen for so many epochs.
     patience: int = 2
-    learning_rate: float = 5e-5
     batch_size: int = 16
-    # Tokens of a pair; longer pairs are left out.
-    max_length: int = 128
     held_out: float = 0.05
-    seed: int = 0
 
 
 def read_pairs(file: Path) -> list[tuple[str, str]]:
@@ -77,47 +67,16 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
     Raises:
         GeneratorError: the base can't be loaded, or lacks the tokens `<s>` and `</s>`.
     """
-    model, tokenizer = _load(settings.base)
+    model, tokenizer = _load(settings.source)
     sequences = [_token_ids(tokenizer, question, answer) for question, answer in pairs]
     sequences = [ids for ids in sequences if len(ids) <= settings.max_length]
     if len(sequences) < 2:
         raise GeneratorError(
             f"fewer than two pairs are at most {settings.max_length} tokens long; nothing is left to learn from."
         )
-    shuffled = np.random.default_rng(settings.seed).permutation(len(sequences))
-    held_out, kept = np.split(shuffled, [max(1, round(settings.held_out * len(sequences)))])
-
-    run = hashlib.sha256(json.dumps([asdict(settings), pairs], ensure_ascii=False).encode()).hexdigest()[:16]
-    checkpoints = Path(".cache/finetune-generator") / run
-    on_gpu = torch.cuda.is_available()
-    trainer = Trainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(checkpoints),
-            num_train_epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            per_device_train_batch_size=settings.batch_size,
-            per_device_eval_batch_size=32,
-            warmup_ratio=0.05,
-            group_by_length=True,
-            bf16=on_gpu and torch.cuda.is_bf16_supported(),
-            dataloader_pin_memory=on_gpu,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            logging_strategy="epoch",
-            save_total_limit=2,
-            load_best_model_at_end=True,
-            metric_for_best_model="loss",
-            prediction_loss_only=True,
-            seed=settings.seed,
-            report_to=[],
-        ),
-        train_dataset=[{"input_ids": sequences[index]} for index in kept],
-        eval_dataset=[{"input_ids": sequences[index]} for index in held_out],
-        data_collator=_collate,
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
-    )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    checkpoints = Path(".cache/finetune-generator") / run_name(settings, pairs)
+    examples = [{"input_ids": ids} for ids in sequences]
+    trainer, _ = fine_tune(model, examples, _collate, settings, checkpoints)
     loss = float(trainer.evaluate()["eval_loss"])
     export(trainer.model, tokenizer, out)
     shutil.rmtree(checkpoints)
@@ -160,7 +119,7 @@ def _token_ids(tokenizer: PreTrainedTokenizerFast, question: str, answer: str) -
     return [begin, *ids[0], end, begin, *ids[1], end]
 
 
-def _collate(batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+def _collate(batch: list[Example]) -> dict[str, torch.Tensor]:
     """Pads to the longest sequence of the batch; what is padding is neither attended to nor learned."""
     sequences = [torch.tensor(example["input_ids"]) for example in batch]
     ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=0)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import EvalPrediction, PreTrainedModel
 
 from components.encoder.onnx_encoder import MODEL_FILE, SETTINGS_FILE, pad, token_ids
 from components.encoder.settings import EncoderSettings
+from components.trainer import Example, fine_tune, run_name
 
 
 def finetune(settings: EncoderSettings, texts: list[str], labels: np.ndarray, label_count: int, folder: Path) -> np.ndarray:
@@ -37,41 +34,16 @@ def finetune(settings: EncoderSettings, texts: list[str], labels: np.ndarray, la
     examples = [
         {"input_ids": token_ids(tokenizer, text, max_length), "labels": int(label)} for text, label in zip(texts, labels)
     ]
-    shuffled = np.random.default_rng(settings.seed).permutation(len(examples))
-    held_out, kept = np.split(shuffled, [max(1, round(settings.held_out * len(examples)))])
-
-    checkpoints = settings.checkpoints / _fingerprint(settings, texts, labels)
-    on_gpu = torch.cuda.is_available()
-    trainer = Trainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(checkpoints),
-            num_train_epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            per_device_train_batch_size=settings.batch_size,
-            per_device_eval_batch_size=64,
-            warmup_ratio=0.1,
-            weight_decay=0.01,
-            label_smoothing_factor=0.1,
-            group_by_length=True,
-            bf16=on_gpu and torch.cuda.is_bf16_supported(),
-            dataloader_pin_memory=on_gpu,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            logging_strategy="epoch",
-            save_total_limit=2,
-            load_best_model_at_end=True,
-            metric_for_best_model="accuracy",
-            seed=settings.seed,
-            report_to=[],
-        ),
-        train_dataset=[examples[index] for index in kept],
-        eval_dataset=[examples[index] for index in held_out],
-        data_collator=lambda batch: _collate(batch, pad_id),
-        compute_metrics=_accuracy,
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+    checkpoints = settings.checkpoints / run_name(settings, texts, labels.tolist())
+    trainer, held_out = fine_tune(
+        model,
+        examples,
+        lambda batch: _collate(batch, pad_id),
+        settings,
+        checkpoints,
+        metrics=_accuracy,
+        label_smoothing_factor=0.1,
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
     export(trainer.model, folder / MODEL_FILE)
     tokenizer.save(folder)
     (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": max_length}), encoding="utf-8")
@@ -79,13 +51,7 @@ def finetune(settings: EncoderSettings, texts: list[str], labels: np.ndarray, la
     return held_out
 
 
-def _fingerprint(settings: EncoderSettings, texts: list[str], labels: np.ndarray) -> str:
-    """Names the run: the same texts, labels and settings give the same name."""
-    run = json.dumps([asdict(settings), texts, labels.tolist()], default=str)
-    return hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _collate(batch: list[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
+def _collate(batch: list[Example], pad_id: int) -> dict[str, torch.Tensor]:
     ids, mask = pad([example["input_ids"] for example in batch], pad_id)
     return {
         "input_ids": torch.from_numpy(ids),

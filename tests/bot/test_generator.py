@@ -21,7 +21,7 @@ def folder(kogpt2: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory)
     work = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
-        settings = GeneratorSettings(base=str(kogpt2), epochs=40, patience=40, learning_rate=5e-3, batch_size=8)
+        settings = GeneratorSettings(source=str(kogpt2), epochs=40, patience=40, learning_rate=5e-3, batch_size=8)
         finetune_generator(settings, pairs * 20, out)
     return out
 

@@ -39,7 +39,7 @@ def generation(kogpt2: Path, pairs: list[tuple[str, str]], tmp_path_factory: pyt
     folder = tmp_path_factory.mktemp("generation")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        settings = GeneratorSettings(base=str(kogpt2), epochs=20, patience=20, learning_rate=5e-3, batch_size=8)
+        settings = GeneratorSettings(source=str(kogpt2), epochs=20, patience=20, learning_rate=5e-3, batch_size=8)
         finetune_generator(settings, pairs * 20, folder / "generator")
     file = folder / "generation.yml"
     file.write_text(f"model: {folder / 'generator'}\ndecoding: {{method: greedy}}\n", encoding="utf-8")
