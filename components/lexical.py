@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
+from scipy.linalg import lapack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
@@ -53,7 +53,7 @@ class LexicalModel:
         self._training_features = features.T.tocsr()
         kernel = _kernel(features, self._training_features).astype(np.float64)
         kernel[np.diag_indices_from(kernel)] += self.penalty
-        inverse = scipy.linalg.inv(kernel, overwrite_a=True, check_finite=False)
+        inverse = _inverse(kernel)
         coefficients = inverse @ targets
         self._coefficients = coefficients.astype(np.float32)
         # The leave-one-out residual of ridge regression is coefficient_i / inverse_ii (Golub, Heath & Wahba 1979).
@@ -109,3 +109,10 @@ def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: Sequence[np.ndarra
 def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:
     """(left rows, right columns): the sum of both blocks' cosines, plus 1 for the intercept."""
     return (left @ right).toarray() + np.float32(1)
+
+
+def _inverse(kernel: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric positive definite matrix by its Cholesky factor, in half the time of `scipy.linalg.inv`."""
+    factor, _ = lapack.dpotrf(kernel, lower=True, overwrite_a=True)
+    lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    return np.tril(lower) + np.tril(lower, -1).T
