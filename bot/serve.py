@@ -37,7 +37,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=5005, help="Rasa's port (default: %(default)s)")
     parser.add_argument("--actions-port", type=int, default=5055, help="the action server's; endpoints.yml names it too")
     options, rasa_options = parser.parse_known_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that starts this in the background has it ignore SIGINT
+        signal.signal(ending, _interrupt)
     try:
         if options.shell:
             return _shell(options.actions_port, rasa_options)
