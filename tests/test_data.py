@@ -13,7 +13,7 @@ from training.checking import check
 from training.dataset import WELLNESS_COLUMNS, WellnessData, wellness_data
 from training.tables import clean, read_table
 
-NUMBER = r"\b1\d{2,3}(?:-\d{4})?"
+NUMBER = r"\b1(?!00)\d{2,3}(?:-\d{4})?"  # as hotlines are numbered; a score of 100 is none
 DATA = Path(__file__).parents[1] / "data"
 
 
