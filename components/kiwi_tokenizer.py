@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -44,7 +45,7 @@ class KiwiTokenizer(Tokenizer):
         return self._apply_token_pattern([_token(text, group) for group in _groups(morphemes(text))])
 
 
-def _groups(found: list[Morpheme]) -> list[list[Morpheme]]:
+def _groups(found: Sequence[Morpheme]) -> list[list[Morpheme]]:
     """The morphemes, those that share characters together."""
     groups: list[list[Morpheme]] = []
     end = 0

@@ -23,14 +23,15 @@ class Morpheme(NamedTuple):
     end: int
 
 
-def morphemes(text: str) -> list[Morpheme]:
+@lru_cache(maxsize=256)  # the tokenizer and the lexical model ask about the same message
+def morphemes(text: str) -> tuple[Morpheme, ...]:
     """The morphemes of any text at all, in order, with offsets into `text` as it was given (NFD, emoji, jamo, empty)."""
     normalised = normalise(text)
     offsets = normalised.offsets
-    return [
+    return tuple(
         Morpheme(token.form, str(token.tag), offsets[token.start], offsets[token.start + token.len])
         for token in _kiwi().tokenize(normalised.text)
-    ]
+    )
 
 
 @lru_cache(maxsize=1)
