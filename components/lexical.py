@@ -113,6 +113,6 @@ def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np
 
 def _inverse(kernel: np.ndarray) -> np.ndarray:
     """The inverse of a symmetric positive definite matrix by its Cholesky factor, in half the time of `scipy.linalg.inv`."""
-    factor, _ = lapack.dpotrf(kernel, lower=True, overwrite_a=True)
+    factor, _ = lapack.dpotrf(kernel.T, lower=True, overwrite_a=True)  # transposed, it is in LAPACK's order, and isn't copied
     lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-    return np.tril(lower) + np.tril(lower, -1).T
+    return lower + np.tril(lower, -1).T
