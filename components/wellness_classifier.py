@@ -20,10 +20,15 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
 
+from components.back_off import BackOff
 from components.category_model import CategoryModel
 from components.encoder.settings import EncoderError, EncoderSettings
 
 _RESPONSES_FILE = "responses.json"
+_THRESHOLDS_FILE = "thresholds.json"
+# The message's attribute that says how sure each level of the category path is, the broadest first: a list of dicts with
+# `intent`, `category`, `confidence` and `answers`, whether that is enough to answer there.
+LEVELS = "category_levels"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -33,6 +38,9 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
     Every `intent` and `intent/response_key` of the training data is a label. A turn's `intent` is the intent of the likeliest
     label, its confidence that label's probability; for a retrieval intent `response_selector` is filled as Rasa's own
     ResponseSelector fills it, so that `utter_<intent>` and `rasa test nlu` work unchanged.
+
+    Response keys are category paths, "감정.걱정.미래". How sure each level of the path is stands in the message's
+    `category_levels`; `WellnessFallbackClassifier` acts on it.
     """
 
     @staticmethod
@@ -44,14 +52,24 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         defaults = EncoderSettings(source="")
         return {
             # The encoder that is fine-tuned and fused with the lexical model: a Hugging Face hub id such as
-            # "monologg/koelectra-base-v3-discriminator" or "monologg/kobert", or a local folder. None: the lexical model alone.
+            # "monologg/koelectra-base-v3-discriminator" or "monologg/kobert", or a local folder, such as that of the embedded
+            # encoder, which `make train` builds. None: the lexical model alone.
             "encoder": None,
-            # The most epochs of fine-tuning; it stops `patience` epochs after the held-out accuracy last rose.
+            # The most epochs and the most steps of fine-tuning; it stops `patience` epochs after the held-out accuracy last
+            # rose.
             "epochs": defaults.epochs,
+            "max_steps": defaults.max_steps,
             "patience": defaults.patience,
-            # Peak learning rate, and texts a step.
+            # Peak learning rates of the encoder's layers and of the head on top of them, and texts a step.
             "learning_rate": defaults.learning_rate,
+            "head_learning_rate": defaults.head_learning_rate,
             "batch_size": defaults.batch_size,
+            # How many of the encoder's upper layers learn. More take longer, and need more data to be worth it. 0: its head
+            # alone, by linear discriminant analysis of the sentence vectors.
+            "trained_layers": defaults.trained_layers,
+            # "int8" or "fp32". In int8 the encoder is served faster; where that would change more than 1 % of the answers it
+            # is served in fp32 all the same.
+            "precision": defaults.precision,
             # Tokens a text may have; of a longer one the beginning and the end are read.
             "max_length": defaults.max_length,
             # The share of the examples held out to stop early and to calibrate on.
@@ -59,6 +77,8 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
             "seed": defaults.seed,
             # Where fine-tuning keeps checkpoints while it runs, to go on from after an interruption.
             "checkpoints": str(defaults.checkpoints),
+            # The share of answers that are to be right; what confidence that takes is learned for each depth of the path.
+            "target_precision": 0.75,
             # How many labels `intent_ranking` and the selector's `ranking` list.
             "ranking_length": 10,
         }
@@ -68,6 +88,7 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         self._model_storage = model_storage
         self._resource = resource
         self._model: CategoryModel | None = None
+        self._back_off: BackOff | None = None
         self._responses: dict[str, list[dict[str, Any]]] = {}
 
     @classmethod
@@ -88,6 +109,8 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         component = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
             component._model = CategoryModel.load(folder)
+            thresholds = json.loads((folder / _THRESHOLDS_FILE).read_text(encoding="utf-8"))
+            component._back_off = BackOff([category_path(label) for label in component._model.labels], thresholds)
             component._responses = json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8"))
         return component
 
@@ -112,6 +135,15 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
                     folder,
                     self._encoder_settings(),
                 )
+                evidence = self._model.held_out
+                assert evidence is not None
+                self._back_off = BackOff.learn(
+                    [category_path(label) for label in self._model.labels],
+                    evidence.probabilities,
+                    evidence.labels,
+                    self._config["target_precision"],
+                )
+                (folder / _THRESHOLDS_FILE).write_text(json.dumps(self._back_off.thresholds), encoding="utf-8")
                 self._responses = training_data.responses
                 (folder / _RESPONSES_FILE).write_text(json.dumps(self._responses, ensure_ascii=False), encoding="utf-8")
         except (EncoderError, ValueError) as error:
@@ -133,6 +165,20 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         options = {name: self._config[name] for name in names}
         return EncoderSettings(source=self._config["encoder"], checkpoints=Path(self._config["checkpoints"]), **options)
 
+    def _levels(self, row: np.ndarray) -> list[dict[str, Any]]:
+        assert self._model is not None
+        assert self._back_off is not None
+        intents = {category_path(label)[0]: label.partition("/")[0] for label in self._model.labels}
+        return [
+            {
+                "intent": intents[level.category[0]],
+                "category": ".".join(level.category),
+                "confidence": level.confidence,
+                "answers": level.answers,
+            }
+            for level in self._back_off.levels(row)
+        ]
+
     def _annotate(self, message: Message, row: np.ndarray) -> None:
         """Writes a text's label probabilities, (labels,), into the message as Rasa's intents and selector results."""
         assert self._model is not None
@@ -153,7 +199,13 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         for intent, keys in selectors.items():
             properties[intent] = {"response": self._response(keys[0]), "ranking": keys[:length]}
         message.set("response_selector", properties, add_to_output=True)
+        message.set(LEVELS, self._levels(row), add_to_output=True)
 
     def _response(self, best: dict[str, Any]) -> dict[str, Any]:
         utter_action = intent_response_key_to_template_key(best["intent_response_key"])
         return {**best, "responses": self._responses.get(utter_action, []), "utter_action": utter_action}
+
+
+def category_path(label: str) -> tuple[str, ...]:
+    """A label's category path: "wellness/감정.걱정" is ("감정", "걱정"), an ordinary intent a path of one."""
+    return tuple((label.partition("/")[2] or label).split("."))

@@ -1,22 +1,28 @@
-"""Rasa's FallbackClassifier, for a bot some of whose answers must not be withheld."""
+"""What to do with a turn whose category isn't sure: answer at the category above, or not at all."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier
-from rasa.nlu.classifiers.fallback_classifier import FallbackClassifier
+from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
 
+from components.wellness_classifier import LEVELS
+
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
-class WellnessFallbackClassifier(FallbackClassifier):
-    """Turns unsure turns into `nlu_fallback`, except where a life may be at risk.
+class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
+    """Answers at the deepest level of the category path that is sure enough; where none is, the intent is `nlu_fallback`.
 
-    A response key named in `always_answer` is answered at any confidence when it is the likeliest of all labels, and also when
-    those keys taken together reach `always_answer_threshold`, whatever the classifier preferred to each of them.
+    Except where a life may be at risk: a response key named in `always_answer` is answered at any confidence when it is the
+    likeliest of all labels, and also when those keys taken together reach `always_answer_threshold`, whatever the classifier
+    preferred to each of them.
     """
 
     @classmethod
@@ -26,32 +32,60 @@ class WellnessFallbackClassifier(FallbackClassifier):
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         return {
-            # Below this confidence a turn becomes `nlu_fallback`.
-            "threshold": 0.15,
-            # So it does when the two likeliest intents are closer than this.
-            "ambiguity_threshold": 0.0,
             # Response keys ("wellness/감정.자살충동") that are answered at any confidence.
             "always_answer": [],
             # How likely they must be, added up, to outrank a likelier label.
             "always_answer_threshold": 0.2,
         }
 
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+
+    @classmethod
+    def create(
+        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> WellnessFallbackClassifier:
+        return cls(config)
+
     def process(self, messages: list[Message]) -> list[Message]:
-        super().process([message for message in messages if message.get("intent") and not self._answer_always(message)])
+        for message in messages:
+            if message.get("intent") and not self._answer_always(message):
+                self._answer_where_sure(message)
         return messages
+
+    def _answer_where_sure(self, message: Message) -> None:
+        levels = message.get(LEVELS) or []
+        sure = [level for level in levels if level["answers"]]
+        if not sure:
+            confidence = 1 - max((level["confidence"] for level in levels), default=0)
+            fallback = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": confidence}
+            message.set("intent", fallback, add_to_output=True)
+            return
+        intent, category, confidence = (sure[-1][name] for name in ("intent", "category", "confidence"))
+        if intent in (message.get("response_selector") or {}):
+            _answer(message, intent, f"{intent}/{category}", confidence)
+        else:
+            message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)
 
     def _answer_always(self, message: Message) -> bool:
         """Whether one of `always_answer` is the answer; if so it is made the message's intent."""
-        intent = next((key.partition("/")[0] for key in self.component_config["always_answer"]), None)
+        intent = next((key.partition("/")[0] for key in self._config["always_answer"]), None)
         selector = (message.get("response_selector") or {}).get(intent)
         if not selector:
             return False
-        urgent = [key for key in selector["ranking"] if key["intent_response_key"] in self.component_config["always_answer"]]
+        urgent = [key for key in selector["ranking"] if key["intent_response_key"] in self._config["always_answer"]]
         confidence = sum(key["confidence"] for key in urgent)
         is_likeliest = urgent[:1] == selector["ranking"][:1] and message.get("intent")["name"] == intent
-        if not is_likeliest and confidence < self.component_config["always_answer_threshold"]:
+        if not is_likeliest and confidence < self._config["always_answer_threshold"]:
             return False
-        utter_action = intent_response_key_to_template_key(urgent[0]["intent_response_key"])
-        selector["response"] = {**selector["response"], **urgent[0], "utter_action": utter_action, "responses": []}
-        message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)
+        _answer(message, str(intent), urgent[0]["intent_response_key"], confidence)
         return True
+
+
+def _answer(message: Message, intent: str, key: str, confidence: float) -> None:
+    """Makes the response key what the message is about."""
+    selector = message.get("response_selector")[intent]
+    utter_action = intent_response_key_to_template_key(key)
+    answer = {"intent_response_key": key, "confidence": confidence, "utter_action": utter_action, "responses": []}
+    selector["response"] = {**selector["response"], **answer}
+    message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)

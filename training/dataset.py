@@ -10,6 +10,7 @@ from pathlib import Path
 from training.tables import Row, read_table
 
 WELLNESS_COLUMNS = ("구분", "유저", "챗봇")
+PARENT_COLUMNS = ("구분", "챗봇")
 CHATBOT_COLUMNS = ("Q", "A", "label")
 
 

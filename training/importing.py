@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from training import dataset, rasa_data, tables
-from training.dataset import CHATBOT_COLUMNS, WELLNESS_COLUMNS, WellnessData
+from training.dataset import CHATBOT_COLUMNS, PARENT_COLUMNS, WELLNESS_COLUMNS, WellnessData
 from training.tables import Row, TableError
 
 # The intents beside the wellness categories. An utterance that stands there is not taken into a category.
@@ -35,6 +35,11 @@ class DataFolder:
     @property
     def crisis(self) -> Path:
         return self.root / "crisis.yml"
+
+    @property
+    def parent_answers(self) -> Path:
+        """Answers of the categories above those that have utterances."""
+        return self.root / "parent_answers.csv"
 
     @property
     def imported(self) -> Path:
@@ -126,7 +131,7 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
     ordinary = _without_ordinary(data, folder.root / _INTENTS_FILE)
     if not data.utterances:
         raise TableError(f"{folder.root / _INTENTS_FILE} has every 유저 as an example already; give a file with other ones.")
-    answers = rasa_data.answers_by_category(data, crisis, open_answers)
+    answers = rasa_data.answers_by_category(data, crisis, _parent_answers(folder), open_answers)
     chatbot_pairs = dataset.answer_pairs(chatbot)
     pairs = list(dict.fromkeys([*rasa_data.question_answer_pairs(data, crisis), *chatbot_pairs]))
 
@@ -135,6 +140,14 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
     rasa_data.write_rasa_data(staged, data, crisis, answers)
     rasa_data.write_pairs(staged, data, pairs)
     return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary, unanswered), staged
+
+
+def _parent_answers(folder: DataFolder) -> dict[str, list[str]]:
+    """Answers of categories that only have others below them ("감정", "증상"), for turns of which no more is sure."""
+    answers: dict[str, list[str]] = {}
+    for row in tables.read_table(folder.parent_answers, [PARENT_COLUMNS])[1]:
+        answers.setdefault(dataset.category_path(row["구분"]), []).append(row["챗봇"])
+    return answers
 
 
 def _check_names(data: WellnessData) -> None:
@@ -178,7 +191,7 @@ def _put_in_place(folder: DataFolder, staged: Path) -> None:
 
 def _fingerprint(folder: DataFolder) -> str:
     """Changes with the sources of the generated data and with the code that generates it."""
-    sources = [folder.wellness, folder.chatbot, folder.crisis, folder.root / _INTENTS_FILE]
+    sources = [folder.wellness, folder.chatbot, folder.crisis, folder.parent_answers, folder.root / _INTENTS_FILE]
     code = [Path(module.__file__ or "") for module in (tables, dataset, rasa_data)] + [Path(__file__)]
     present = [file for file in [*sources, *code] if file.exists()]
     return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in present)).hexdigest()

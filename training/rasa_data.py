@@ -49,27 +49,40 @@ def full_intent(category: str) -> str:
     return f"{RETRIEVAL_INTENT}/{category.replace('/', '.')}"
 
 
-def answers_by_category(data: WellnessData, crisis: Crisis, open_answers: list[str]) -> dict[str, list[str]]:
-    """What the bot may answer in each category that has utterances: never nothing, and never a single answer.
+def answers_by_category(
+    data: WellnessData, crisis: Crisis, parent_answers: dict[str, list[str]], open_answers: list[str]
+) -> dict[str, list[str]]:
+    """What the bot may answer in each category that has utterances and in those above: never nothing, never a single answer.
 
-    Crisis categories get their fixed replies. A category with fewer than `MIN_ANSWERS` of its own borrows from its nearest
-    ancestor that has answers, then from `open_answers`.
+    Crisis categories get their fixed replies. A category with fewer than `MIN_ANSWERS` of its own borrows: from
+    `parent_answers`, from its only child, from its nearest ancestor that has answers, then from `open_answers`.
     """
+    known = {**parent_answers, **data.answers}
     answers: dict[str, list[str]] = {}
-    for category in data.utterances:
+    for category in _with_ancestors(data.utterances):
         fixed = crisis.replies_to(category)
         if fixed:
             answers[category] = fixed
             continue
-        path = category.split("/")
-        ancestors = ["/".join(path[:depth]) for depth in range(len(path) - 1, 0, -1)]
-        texts = list(data.answers.get(category, []))
-        for lender in [*(data.answers.get(ancestor, []) for ancestor in ancestors), open_answers]:
+        children = [name for name in data.utterances if name.startswith(f"{category}/")]
+        only_child = known.get(children[0], []) if len(children) == 1 and not crisis.replies_to(children[0]) else []
+        texts = list(known.get(category, []))
+        for lender in [only_child, *(known.get(ancestor, []) for ancestor in _ancestors(category)), open_answers]:
             if len(texts) >= MIN_ANSWERS:
                 break
             texts.extend(text for text in lender if text not in texts)
         answers[category] = texts
     return answers
+
+
+def _ancestors(category: str) -> list[str]:
+    """The categories above one, the nearest first."""
+    path = category.split("/")
+    return ["/".join(path[:depth]) for depth in range(len(path) - 1, 0, -1)]
+
+
+def _with_ancestors(categories: Iterable[str]) -> list[str]:
+    return sorted({name for category in categories for name in (category, *_ancestors(category))})
 
 
 def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[str, str]]:
@@ -81,7 +94,7 @@ def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[
 
 def write_rasa_data(folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]]) -> None:
     """Writes `nlu.yml` and `responses.yml` into `folder`."""
-    nlu = [{"intent": full_intent(category), "examples": _examples(data.utterances[category])} for category in answers]
+    nlu = [{"intent": full_intent(name), "examples": _examples(texts)} for name, texts in data.utterances.items()]
     _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
     responses = {f"utter_{full_intent(category)}": texts for category, texts in answers.items()} | crisis.responses
     _write_yaml(

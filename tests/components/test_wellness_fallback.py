@@ -4,29 +4,46 @@ from typing import Any
 
 from rasa.shared.nlu.training_data.message import Message
 
+from components.wellness_classifier import LEVELS
 from components.wellness_fallback import WellnessFallbackClassifier
 
 CRISIS = ["wellness/감정.자살충동", "wellness/증상.자해"]
 
 
-def decide(intent: str, confidence: float, **keys: float) -> tuple[str, str]:
+def decide(intent: str, confidence: float, levels: list[dict[str, Any]] | None = None, **keys: float) -> tuple[str, str]:
     """The intent and response key after the fallback, for a message whose keys have these confidences."""
     ranking = [{"intent_response_key": f"wellness/{key.replace('_', '.')}", "confidence": value} for key, value in keys.items()]
     message = Message({"text": "…", "intent": {"name": intent, "confidence": confidence}})
     message.set("intent_ranking", [{"name": intent, "confidence": confidence}])
     selector: dict[str, Any] = {"response": {**ranking[0], "utter_action": "", "responses": []}, "ranking": ranking}
     message.set("response_selector", {"all_retrieval_intents": ["wellness"], "wellness": selector})
-    config = {**WellnessFallbackClassifier.get_default_config(), "threshold": 0.3, "always_answer": CRISIS}
+    message.set(LEVELS, levels or [level(intent, intent, confidence, confidence >= 0.3)])
+    config = {**WellnessFallbackClassifier.get_default_config(), "always_answer": CRISIS}
     WellnessFallbackClassifier(config).process([message])
     return message.get("intent")["name"], selector["response"]["intent_response_key"]
 
 
-def test_an_unsure_turn_falls_back() -> None:
-    assert decide("wellness", 0.2, 감정_우울감=0.2)[0] == "nlu_fallback"
+def level(intent: str, category: str, confidence: float, answers: bool) -> dict[str, Any]:
+    return {"intent": intent, "category": category, "confidence": confidence, "answers": answers}
+
+
+def test_a_turn_that_is_sure_nowhere_falls_back() -> None:
+    levels = [level("wellness", "감정", 0.4, False), level("wellness", "감정.우울감", 0.2, False)]
+    assert decide("wellness", 0.2, levels, 감정_우울감=0.2)[0] == "nlu_fallback"
+
+
+def test_a_turn_that_is_sure_above_is_answered_there() -> None:
+    levels = [level("wellness", "감정", 0.8, True), level("wellness", "감정.우울감", 0.4, False)]
+    assert decide("wellness", 0.4, levels, 감정_우울감=0.4) == ("wellness", "wellness/감정")
 
 
 def test_a_sure_turn_stays() -> None:
-    assert decide("wellness", 0.5, 감정_우울감=0.5) == ("wellness", "wellness/감정.우울감")
+    levels = [level("wellness", "감정", 0.9, True), level("wellness", "감정.우울감", 0.8, True)]
+    assert decide("wellness", 0.8, levels, 감정_우울감=0.8) == ("wellness", "wellness/감정.우울감")
+
+
+def test_a_sure_ordinary_intent_stays() -> None:
+    assert decide("greet", 0.8, [level("greet", "greet", 0.8, True)], 감정_우울감=0.1)[0] == "greet"
 
 
 def test_a_crisis_category_stays_however_unsure() -> None:
@@ -39,10 +56,11 @@ def test_crisis_categories_that_are_likely_together_outrank_a_likelier_one() -> 
 
 
 def test_a_slight_chance_of_a_crisis_changes_nothing() -> None:
-    assert decide("wellness", 0.4, 감정_우울감=0.4, 감정_자살충동=0.05) == ("wellness", "wellness/감정.우울감")
+    levels = [level("wellness", "감정.우울감", 0.4, True)]
+    assert decide("wellness", 0.4, levels, 감정_우울감=0.4, 감정_자살충동=0.05) == ("wellness", "wellness/감정.우울감")
 
 
-def test_a_message_without_a_selector_is_left_to_rasa() -> None:
+def test_a_message_of_which_nothing_is_known_falls_back() -> None:
     message = Message({"text": "…", "intent": {"name": "greet", "confidence": 0.1}})
     WellnessFallbackClassifier(WellnessFallbackClassifier.get_default_config()).process([message])
     assert message.get("intent")["name"] == "nlu_fallback"

@@ -52,7 +52,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     """A data folder with the project's crisis replies and ordinary intents and a small open dataset, for the command."""
     folder = DataFolder(tmp_path / "data")
     folder.root.mkdir()
-    for name in ("crisis.yml", "intents.yml"):
+    for name in ("crisis.yml", "intents.yml", "parent_answers.csv"):
         shutil.copy(ROOT / "data" / name, folder.root)
     folder.open_dataset.write_text(OPEN_DATASET, encoding="utf-8")
     monkeypatch.setattr(training.__main__, "DATA", folder)
@@ -116,7 +116,25 @@ def test_what_a_category_lacks_is_borrowed_from_above_it_and_then_from_the_open_
     assert written["utter_wellness/감정.걱정"] == worries
     assert written["utter_wellness/감정.걱정.건강염려"] == ["건강이 걱정되시는군요.", *worries]
     assert written["utter_wellness/감정.걱정.미래"] == worries
-    assert written["utter_wellness/배경.이사"] == OPEN_QUESTIONS
+    assert written["utter_wellness/배경.이사"] == written["utter_wellness/배경"]
+
+
+def test_a_category_above_others_has_answers_though_nobody_says_only_that(data: DataFolder) -> None:
+    imported(
+        data,
+        "구분,유저,챗봇\n감정/화,화가 나요,많이 화나셨군요.\n감정/화,화나,화날 만해요.\n낯선/곳,낯설어요,\n낯선/때,어색해,\n",
+    )
+    written = responses(data)
+    assert all("마음" in text for text in written["utter_wellness/감정"])
+    assert written["utter_wellness/낯선"] == OPEN_QUESTIONS
+
+
+def test_a_category_above_a_single_one_answers_as_that_does(data: DataFolder) -> None:
+    imported(
+        data,
+        "구분,유저,챗봇\n취미/낚시,낚시 가요,낚시를 좋아하시는군요.\n취미/낚시,낚시,어디로 가세요?\n감정/화,화나,화나셨군요.\n",
+    )
+    assert responses(data)["utter_wellness/취미"] == ["낚시를 좋아하시는군요.", "어디로 가세요?"]
 
 
 def test_the_imported_open_questions_come_before_the_datasets_own(data: DataFolder) -> None:
