@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
-from components.morphemes import morphemes
+from components.morphemes import morphemes, morphemes_of_all
 from components.text import squeeze
 
 _BUCKETS = 2**20
@@ -25,11 +25,12 @@ class LexicalModel:
 
     Kernel ridge in its dual form: `scores = k(texts, training texts) @ coefficients`, with the kernel the sum of a
     character 1–3-gram and a morpheme tf-idf cosine, and 1 for the intercept. The dual keeps the model small
-    (training texts × labels) and gives leave-one-out scores in closed form, which is what calibration needs.
+    (training texts × labels) and says in closed form what it would have said of texts had it not seen them, which is what
+    calibration needs.
 
     N-grams are hashed, not looked up, so that one never seen in training still counts in a text's length, with the greatest
-    idf: a text of strange words is unlike everything, as it should be, and scores of unseen texts are as large as
-    leave-one-out scores.
+    idf: a text of strange words is unlike everything, as it should be, and scores of unseen texts are as large as those of
+    left-out ones.
     """
 
     # Ridge penalty, in units of the kernel (each block's cosine lies in [0, 1]). From 1 to 4 it hardly matters.
@@ -41,23 +42,37 @@ class LexicalModel:
         self._training_features: scipy.sparse.csr_matrix
         self._coefficients: np.ndarray  # (training texts, labels) float32
 
-    def fit(self, texts: list[str], labels: np.ndarray, label_count: int) -> np.ndarray:
+    def fit(
+        self, texts: list[str], labels: np.ndarray, label_count: int, left_out: Sequence[np.ndarray] = ()
+    ) -> list[np.ndarray]:
         """Learns from `texts` and their `labels` (integers below `label_count`).
 
-        Returns the leave-one-out scores, (texts, labels): what a model that had not seen the text would have said of it.
+        Returns, for each group of texts in `left_out` (their indices), what a model that had seen all texts but that group
+        would have said of the group, (texts of the group, labels) float32: exact, but for the idf, and without fitting again.
         """
         blocks = _counts(texts)
         self._idf = [_inverse_document_frequencies(counts) for counts in blocks]
         features = _weighted(blocks, self._idf)
-        targets = np.eye(label_count, dtype=np.float64)[labels]
+        targets = np.eye(label_count, dtype=np.float32)[labels]
         self._training_features = features.T.tocsr()
-        kernel = _kernel(features, self._training_features).astype(np.float64)
+        kernel = _kernel(features, self._training_features)
         kernel[np.diag_indices_from(kernel)] += self.penalty
-        inverse = _inverse(kernel)
-        coefficients = inverse @ targets
-        self._coefficients = coefficients.astype(np.float32)
-        # The leave-one-out residual of ridge regression is coefficient_i / inverse_ii (Golub, Heath & Wahba 1979).
-        return targets - coefficients / np.diag(inverse)[:, None]
+        # Transposed, it is in LAPACK's order, and isn't copied.
+        factor, _ = lapack.spotrf(kernel.T, lower=True, overwrite_a=True)
+        self._coefficients, _ = lapack.spotrs(factor, targets, lower=True)
+        return [targets[group] - self._residuals(factor, group) for group in left_out]
+
+    def _residuals(self, factor: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """What a model without the group's texts would miss their targets by, (texts of the group, labels).
+
+        Ridge regression has it in closed form: the inverse kernel's block of the group, inverted, times the group's
+        coefficients (Golub, Heath & Wahba 1979, for a group of one).
+        With kernel = L Lᵀ that block is WᵀW, W = L⁻¹'s columns of the group.
+        """
+        unit = np.zeros((len(factor), len(group)), dtype=np.float32, order="F")
+        unit[group, np.arange(len(group))] = 1
+        columns = blas.strsm(1.0, factor, unit, lower=True, overwrite_b=True)
+        return np.linalg.solve(columns.T @ columns, self._coefficients[group])
 
     def scores(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float32; near 1 for a label that surely fits, near 0 for one that doesn't."""
@@ -89,7 +104,9 @@ _MORPHEMES = HashingVectorizer(
 def _counts(texts: list[str]) -> tuple[scipy.sparse.csr_matrix, scipy.sparse.csr_matrix]:
     """How often each n-gram stands in each text: of characters (between spaces, so that word edges count) and morphemes."""
     squeezed = [squeeze(text) for text in texts]
-    words = [" ".join(f"{morpheme.form}/{morpheme.tag[:2]}" for morpheme in morphemes(text)) for text in squeezed]
+    # A single text is a message of somebody's, which the tokenizer may just have analysed.
+    analysed = [morphemes(text) for text in squeezed] if len(squeezed) == 1 else morphemes_of_all(squeezed)
+    words = [" ".join(f"{morpheme.form}/{morpheme.tag[:2]}" for morpheme in found) for found in analysed]
     return _CHARACTERS.transform([f" {text} " for text in squeezed]), _MORPHEMES.transform(words)
 
 
@@ -109,10 +126,3 @@ def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: Sequence[np.ndarra
 def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:
     """(left rows, right columns): the sum of both blocks' cosines, plus 1 for the intercept."""
     return (left @ right).toarray() + np.float32(1)
-
-
-def _inverse(kernel: np.ndarray) -> np.ndarray:
-    """The inverse of a symmetric positive definite matrix by its Cholesky factor, in half the time of `scipy.linalg.inv`."""
-    factor, _ = lapack.dpotrf(kernel.T, lower=True, overwrite_a=True)  # transposed, it is in LAPACK's order, and isn't copied
-    lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-    return lower + np.tril(lower, -1).T

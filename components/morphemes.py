@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from components.text import normalise
+from components.text import NormalisedText, normalise
 
 if TYPE_CHECKING:
-    from kiwipiepy import Kiwi
+    from kiwipiepy import Kiwi, Token
 
 
 class Morpheme(NamedTuple):
@@ -27,10 +28,19 @@ class Morpheme(NamedTuple):
 def morphemes(text: str) -> tuple[Morpheme, ...]:
     """The morphemes of any text at all, in order, with offsets into `text` as it was given (NFD, emoji, jamo, empty)."""
     normalised = normalise(text)
+    return _morphemes(normalised, _kiwi().tokenize(normalised.text))
+
+
+def morphemes_of_all(texts: Sequence[str]) -> list[tuple[Morpheme, ...]]:
+    """The morphemes of each text, by all cores; nothing is remembered."""
+    normalised = [normalise(text) for text in texts]
+    return [_morphemes(*pair) for pair in zip(normalised, _kiwi().tokenize([each.text for each in normalised]))]
+
+
+def _morphemes(normalised: NormalisedText, tokens: Iterable[Token]) -> tuple[Morpheme, ...]:
     offsets = normalised.offsets
     return tuple(
-        Morpheme(token.form, str(token.tag), offsets[token.start], offsets[token.start + token.len])
-        for token in _kiwi().tokenize(normalised.text)
+        Morpheme(token.form, str(token.tag), offsets[token.start], offsets[token.start + token.len]) for token in tokens
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from components.training_settings import TrainingSettings
@@ -19,35 +19,39 @@ Example = dict[str, Any]
 
 
 def fine_tune(
-    model: PreTrainedModel,
+    model: torch.nn.Module,
     examples: list[Example],
     collate: Callable[[list[Example]], dict[str, torch.Tensor]],
     settings: TrainingSettings,
     checkpoints: Path,
+    held_out: np.ndarray,
+    *,
+    epochs: float | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
     metrics: Callable[[EvalPrediction], dict[str, float]] | None = None,
-    **arguments: Any,
-) -> tuple[Trainer, np.ndarray]:
-    """Trains on all but a held-out share of the examples and ends with the best epoch's weights.
+) -> Trainer:
+    """Trains on all examples but the held-out ones and ends with the best epoch's weights.
 
     A run that was interrupted goes on from its last epoch, if `checkpoints` is the folder it had; who calls deletes that folder
     when all is done.
 
     Args:
         examples: each with its `input_ids`, a list of ints, by whose length batches are made.
+        held_out: indices of the examples that are not learned.
+        epochs: may be a fraction; `settings.epochs` unless given.
+        optimizer: AdamW with the settings' learning rate unless given.
         metrics: must give an `accuracy`, by which the best epoch is chosen; without it the held-out loss is.
-        arguments: more of `TrainingArguments`.
 
     Returns:
-        The trainer, whose `model` is the best, and the indices of the held-out examples.
+        The trainer, whose `model` is the best.
     """
-    shuffled = np.random.default_rng(settings.seed).permutation(len(examples))
-    held_out, kept = np.split(shuffled, [max(1, round(settings.held_out * len(examples)))])
+    kept = np.setdiff1d(np.arange(len(examples)), held_out)
     on_gpu = torch.cuda.is_available()
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(checkpoints),
-            num_train_epochs=settings.epochs,
+            num_train_epochs=epochs or settings.epochs,
             learning_rate=settings.learning_rate,
             per_device_train_batch_size=settings.batch_size,
             per_device_eval_batch_size=64,
@@ -65,16 +69,22 @@ def fine_tune(
             prediction_loss_only=metrics is None,
             seed=settings.seed,
             report_to=[],
-            **arguments,
         ),
         train_dataset=[examples[index] for index in kept],
         eval_dataset=[examples[index] for index in held_out],
         data_collator=collate,
+        optimizers=(optimizer, None),
         compute_metrics=metrics,
         callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
-    return trainer, held_out
+    return trainer
+
+
+def hold_out(count: int, settings: TrainingSettings) -> np.ndarray:
+    """Indices of the examples that are not learned: a share of `count`, at least one, drawn at random."""
+    shuffled = np.random.default_rng(settings.seed).permutation(count)
+    return shuffled[: max(1, round(settings.held_out * count))]
 
 
 def run_name(*parts: Any) -> str:

@@ -11,6 +11,7 @@ from statistics import median
 
 import numpy as np
 import yaml
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedKFold
 
 from components.lexical import LexicalModel
@@ -25,6 +26,7 @@ MAX_NEAR_DUPLICATES = 0.005  # share of the utterances
 MAX_SAME_OPENING = 0.01  # share of the utterances that begin with the same three words
 TOP1 = (0.40, 0.75)  # out of fold: above it the text is formulaic, below it the categories run together
 FOLDS = 5
+_BLOCK = 1000  # texts compared with all others at a time
 
 _CHAT = re.compile(r"[ㄱ-ㅎㅏ-ㅣ]|;;|\.\.|~")
 _POLITE = re.compile(r"(요|죠|니다|니까|세용|여)[\W\sㄱ-ㅎㅏ-ㅣ]*$")
@@ -78,15 +80,19 @@ def check(file: Path, banned: Path, classify: bool = True) -> CheckReport:
 
 def near_duplicates(texts: list[str]) -> list[tuple[int, int]]:
     """The pairs of texts whose character 3-grams are more than `NEAR_DUPLICATE` alike."""
-    grams = [{text[start : start + 3] for start in range(max(1, len(text) - 2))} for text in texts]
-    standing_in: dict[str, list[int]] = defaultdict(list)
-    pairs = []
-    for index, own in enumerate(grams):
-        shared = Counter(other for gram in own for other in standing_in[gram])
-        pairs += [(other, index) for other, count in shared.items() if count / (len(own | grams[other])) > NEAR_DUPLICATE]
-        for gram in own:
-            standing_in[gram].append(index)
-    return pairs
+    grams = CountVectorizer(analyzer=_trigrams, binary=True, dtype=np.int32).fit_transform(texts)
+    sizes = np.asarray(grams.sum(axis=1)).ravel()
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(texts), _BLOCK):
+        shared = (grams[start : start + _BLOCK] @ grams.T).tocoo()
+        left, right = shared.row + start, shared.col
+        alike = shared.data / (sizes[left] + sizes[right] - shared.data) > NEAR_DUPLICATE
+        pairs += [(int(one), int(other)) for one, other in zip(left[alike], right[alike]) if one < other]
+    return sorted(pairs)
+
+
+def _trigrams(text: str) -> list[str]:
+    return [text[start : start + 3] for start in range(max(1, len(text) - 2))]
 
 
 def _count(data: WellnessData, texts: list[str], report: CheckReport) -> None:
@@ -146,12 +152,10 @@ def _classify(texts: list[tuple[str, str]], report: CheckReport) -> None:
     """Adds the out-of-fold accuracy of the lexical model and its commonest confusions."""
     names = sorted({category for category, _ in texts})
     labels = np.array([names.index(category) for category, _ in texts])
-    utterances = np.array([text for _, text in texts], dtype=object)
+    utterances = [text for _, text in texts]
+    folds = [left_out for _, left_out in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(utterances, labels)]
     scores = np.zeros((len(texts), len(names)), dtype=np.float32)
-    for learned, left_out in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(utterances, labels):
-        model = LexicalModel()
-        model.fit(list(utterances[learned]), labels[learned], len(names))
-        scores[left_out] = model.scores(list(utterances[left_out]))
+    scores[np.concatenate(folds)] = np.concatenate(LexicalModel().fit(utterances, labels, len(names), folds))
     ranked = np.argsort(-scores, axis=1)[:, :3]
     top1 = float((ranked[:, 0] == labels).mean())
     top3 = float((ranked == labels[:, None]).any(axis=1).mean())

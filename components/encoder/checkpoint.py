@@ -9,16 +9,18 @@ from pathlib import Path
 os.environ.setdefault("USE_TORCH", "1")
 
 from huggingface_hub import model_info, try_to_load_from_cache
-from kobert_transformers.tokenization_kobert import VOCAB_FILES_NAMES, KoBertTokenizer
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
-from transformers.utils import cached_file
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.utils import cached_file, logging
 
 from components.encoder.settings import EncoderError
 from components.encoder.tokenizer import EncoderTokenizer, FastTokenizer, PieceTokenizer
 
+# The SentencePiece model of monologg/kobert, which no other checkpoint has.
+_KOBERT_FILE = "tokenizer_78b3253a26.model"
 
-def load_checkpoint(source: str, label_count: int) -> tuple[PreTrainedModel, EncoderTokenizer, int]:
-    """The model with a fresh classification head, its tokenizer and the id it pads with.
+
+def load_checkpoint(source: str) -> tuple[PreTrainedModel, EncoderTokenizer, int]:
+    """The model without any task's head, its tokenizer and the id it pads with.
 
     Raises:
         EncoderError: `source` is neither a folder with a checkpoint nor an id that can be fetched.
@@ -26,8 +28,13 @@ def load_checkpoint(source: str, label_count: int) -> tuple[PreTrainedModel, Enc
     try:
         require_fetchable(source)
         # Eager attention is what exports to ONNX with dynamic shapes, whatever the architecture.
-        model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=label_count, attn_implementation="eager")
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # it would warn of a pooler that the checkpoint lacks and nobody uses
+        model = AutoModel.from_pretrained(source, attn_implementation="eager")
+        logging.set_verbosity(verbosity)
         tokenizer, pad_id = _tokenizer(source)
+        if not hasattr(getattr(model, "encoder", None), "layer"):
+            raise ValueError(f"a {type(model).__name__} is not built of layers as BERT, ELECTRA and RoBERTa are")
     except (OSError, ValueError) as error:
         raise EncoderError(why_not_loaded(source, error, "encoder", "set `encoder:` in config.yml to")) from error
     return model, tokenizer, pad_id
@@ -54,7 +61,9 @@ def why_not_loaded(source: str, error: Exception, kind: str, remedy: str) -> str
 
 
 def _tokenizer(source: str) -> tuple[EncoderTokenizer, int]:
-    if _file(source, VOCAB_FILES_NAMES["vocab_file"]) is not None:
+    if _file(source, _KOBERT_FILE) is not None:
+        from kobert_transformers.tokenization_kobert import KoBertTokenizer  # takes seconds to import
+
         kobert = KoBertTokenizer.from_pretrained(source)
         return PieceTokenizer(Path(kobert.vocab_file), Path(kobert.vocab_txt)), kobert.pad_token_id
     # skt/kobert-base-v1: a BERT with a SentencePiece model, whose own tokenizer class is in no package. AutoTokenizer takes it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from components.training_settings import TrainingSettings
 
@@ -16,5 +17,15 @@ class EncoderError(Exception):
 class EncoderSettings(TrainingSettings):
     """How an encoder is fine-tuned; of a text longer than `max_length`, the beginning and the end are read."""
 
+    epochs: int = 8
+    # The most optimiser steps, whatever the epochs: what keeps training on a large dataset short.
+    max_steps: int = 1200
+    learning_rate: float = 7e-4
+    # The head starts from nothing, and learns faster.
+    head_learning_rate: float = 2e-3
+    # How many of the upper layers learn; what the layers below say of a text is computed once. 0: the head alone, in seconds.
+    trained_layers: int = 2
+    # Whether the exported weights are "int8" or "fp32".
+    precision: Literal["int8", "fp32"] = "int8"
     # Where checkpoints lie while training runs, so that it can go on after an interruption.
     checkpoints: Path = Path(".cache/finetune")

@@ -8,6 +8,7 @@ from rasa.nlu.tokenizers.tokenizer import Token
 from rasa.shared.nlu.training_data.message import Message
 
 from components.kiwi_tokenizer import KiwiTokenizer
+from components.morphemes import morphemes, morphemes_of_all
 
 
 def tokens(text: str) -> list[Token]:
@@ -50,3 +51,8 @@ def test_decomposed_hangul_means_the_same_and_keeps_its_own_offsets() -> None:
     found = tokens(text)
     assert [token.lemma for token in found] == [token.lemma for token in tokens("밤에 잠을 못 잤어요")]
     assert all(token.text == text[token.start : token.end] for token in found)
+
+
+def test_many_texts_are_analysed_as_each_alone_is() -> None:
+    texts = ["잠이 안 와요ㅠㅠ", "", "했어\ud800", "ㅋㅋ 우울해", "\u1112\u1161\u11ab 번 더"]
+    assert morphemes_of_all(texts) == [morphemes(text) for text in texts]

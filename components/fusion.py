@@ -1,0 +1,51 @@
+"""Making one calibrated probability of what the lexical model and the encoder say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+
+class Fusion(NamedTuple):
+    """A log-linear pool: each model votes with a weight, and how large the weights are says how sure the bot may be.
+
+    probabilities = softmax(lexical * log(scores + floor) + encoder * logits)
+
+    Ridge scores lie near [0, 1] like probabilities, so their logarithm is what a weight suits; the floor is what a score of
+    nothing counts for. With one model alone its weight is an inverse temperature (Guo et al. 2017).
+    """
+
+    floor: float
+    lexical: float
+    encoder: float | None = None
+
+    def probabilities(self, scores: np.ndarray, logits: np.ndarray | None = None) -> np.ndarray:
+        """(texts, labels) float64, each row summing to 1, from the lexical model's scores and the encoder's logits."""
+        return softmax(self._pooled(scores, logits), axis=1)
+
+    def _pooled(self, scores: np.ndarray, logits: np.ndarray | None) -> np.ndarray:
+        pooled = self.lexical * np.log(np.maximum(scores.astype(np.float64), 0) + self.floor)
+        return pooled if self.encoder is None or logits is None else pooled + self.encoder * logits
+
+    def log_likelihood(self, scores: np.ndarray, logits: np.ndarray | None, labels: np.ndarray) -> float:
+        """The mean log-probability of the true `labels`, (texts,)."""
+        return float(log_softmax(self._pooled(scores, logits), axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def learn_fusion(scores: np.ndarray, logits: np.ndarray | None, labels: np.ndarray) -> Fusion:
+    """The fusion that gives `labels` the greatest likelihood.
+
+    `scores` and `logits` are (texts, labels) and must come from models that have not learned from those texts; `logits` is
+    None if there is no encoder.
+    """
+
+    def loss(parameters: np.ndarray) -> float:
+        return -Fusion(*np.exp(parameters).tolist()).log_likelihood(scores, logits, labels)
+
+    start = np.log([0.03, 3.0] if logits is None else [0.03, 1.5, 0.5])
+    bounds = [(-9.0, 0.0), (-4.0, 6.0), (-6.0, 4.0)][: len(start)]
+    best = minimize(loss, start, method="Nelder-Mead", bounds=bounds, options={"xatol": 0.01, "fatol": 1e-5})
+    return Fusion(*np.exp(best.x).tolist())

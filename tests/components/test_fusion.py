@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from components.fusion import Fusion, learn_fusion
+
+
+@pytest.fixture
+def truth() -> tuple[np.ndarray, np.ndarray]:
+    """Logits of 4,000 texts over 5 labels, and labels drawn as those logits say."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(4000, 5)) * 2
+    labels = (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
+    return logits, labels
+
+
+def test_scores_like_probabilities_get_the_weight_that_makes_them_probabilities(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    logits, labels = truth
+    found = learn_fusion(softmax(logits, axis=1), None, labels)
+    assert found.lexical == pytest.approx(1, abs=0.15)
+    assert found.floor == pytest.approx(0, abs=0.02)
+
+
+def test_overconfident_logits_are_cooled_by_what_they_were_heated(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    logits, labels = truth
+    knows_nothing = np.full_like(logits, 0.2)
+    assert learn_fusion(knows_nothing, logits * 7, labels).encoder == pytest.approx(1 / 7, rel=0.1)
+
+
+def test_fused_confidence_is_how_often_one_is_right(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    logits, labels = truth
+    scores, heated = softmax(logits / 2, axis=1), logits * 3.5
+    probabilities = learn_fusion(scores, heated, labels).probabilities(scores, heated)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    for low, high in ((0.3, 0.5), (0.5, 0.7), (0.7, 0.9)):
+        chosen = (confidence > low) & (confidence < high)
+        assert right[chosen].mean() == pytest.approx(confidence[chosen].mean(), abs=0.05)
+
+
+def test_two_voices_that_err_apart_are_better_than_either() -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(5, size=4000)
+    first, second = (np.eye(5)[labels] * 1.5 + random.normal(size=(4000, 5)) for _ in range(2))
+    scores = softmax(first, axis=1)
+    fused = learn_fusion(scores, second, labels).probabilities(scores, second)
+    alone = max((scores.argmax(axis=1) == labels).mean(), (second.argmax(axis=1) == labels).mean())
+    assert (fused.argmax(axis=1) == labels).mean() > alone + 0.03
+
+
+def test_every_row_is_a_distribution_even_below_the_floor() -> None:
+    probabilities = Fusion(0.03, 3.0).probabilities(np.array([[-0.2, -0.1, 0.0], [0.9, 0.1, 0.0]]))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert probabilities[0].max() == pytest.approx(1 / 3)
