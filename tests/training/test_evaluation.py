@@ -74,7 +74,7 @@ def test(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(train: Path, test: Path, out: Path, *more: str) -> Result:
-    arguments = ["evaluate", "--train", train, "--test", test, "--json", out, *more]
+    arguments = ["evaluate", "--train", train, "--test", test, "--json", out, *(more or ("--encoder", "none"))]
     return CliRunner().invoke(training.__main__.app, [str(argument) for argument in arguments])
 
 
@@ -114,16 +114,18 @@ def test_answering_everything_is_as_good_as_the_plain_accuracy(report: dict[str,
     assert curve[0]["accuracy"] >= curve[-1]["accuracy"]
 
 
-def test_nothing_but_the_file_is_written(train: Path, test: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_the_figures_and_the_report_is_written(
+    train: Path, test: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     before = times(ROOT / "data", ROOT / "models", train.parent, test.parent)
     assert run(train, test, tmp_path / "figures.json").exit_code == 0
     assert times(ROOT / "data", ROOT / "models", train.parent, test.parent) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"figures.json", "figures.html"}
 
 
 def test_the_same_files_give_the_same_figures(train: Path, test: Path, report: dict[str, Any]) -> None:
-    again = evaluate(train, test)
+    again = evaluate(train, test).figures
     assert {name: again[name] for name in again if name != "train_seconds"} == {
         name: report[name] for name in report if name != "train_seconds"
     }
@@ -132,7 +134,7 @@ def test_the_same_files_give_the_same_figures(train: Path, test: Path, report: d
 def test_a_category_never_trained_on_counts_as_wrong(train: Path, tmp_path: Path, report: dict[str, Any]) -> None:
     tested = {category: texts[-TESTED:] for category, texts in UTTERANCES.items()}
     strange = {"새로운/범주": ["우울해요", "잠이 안 와요", "머리가 아파요"] * 8}
-    found = evaluate(train, write(tmp_path / "test.csv", tested | strange))
+    found = evaluate(train, write(tmp_path / "test.csv", tested | strange)).figures
     assert found["test_utterances"] == 48
     for name in ("top1", "top3"):
         assert found[name] == pytest.approx(report[name] / 2)
@@ -149,7 +151,18 @@ def test_an_encoder_is_fine_tuned_away_from_the_bots_own(
     content = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert content["encoder"] == str(encoder)
     assert set(content) >= KEYS
-    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"figures.json", "figures.html"}
+
+
+def test_the_embedded_encoder_is_the_default_and_better_than_words_alone(
+    train: Path, test: Path, tmp_path: Path, report: dict[str, Any]
+) -> None:
+    arguments = ["evaluate", "--train", train, "--test", test, "--json", tmp_path / "figures.json"]
+    result = CliRunner().invoke(training.__main__.app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.stderr
+    content = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert content["encoder"] == "embedded"
+    assert content["top1"] >= report["top1"]
 
 
 BAD = {
@@ -171,7 +184,7 @@ def test_a_file_that_cannot_be_used_is_told_in_one_sentence(
     bad.write_bytes(content)
     result = run(bad if role == "train" else train, bad if role == "test" else test, out)
     assert_refused(result, "bad.csv")
-    assert not out.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
 def test_one_category_is_nothing_to_tell_apart(test: Path, tmp_path: Path) -> None:
@@ -182,6 +195,30 @@ def test_one_category_is_nothing_to_tell_apart(test: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("place", [".", "no/such/folder/figures.json", "/dev/full"])
 def test_a_place_that_cannot_be_written_is_told_in_one_sentence(train: Path, test: Path, tmp_path: Path, place: str) -> None:
     assert_refused(run(train, test, tmp_path / place), str(tmp_path / place))
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_trained(train: Path, test: Path, tmp_path: Path) -> None:
+    (tmp_path / "figures.html").mkdir()
+    assert_refused(run(train, test, tmp_path / "figures.json"), str(tmp_path / "figures.html"))
+    assert [path.name for path in tmp_path.iterdir()] == ["figures.html"]
+
+
+def test_a_disk_that_fills_up_takes_no_figures_with_it(train: Path, test: Path, tmp_path: Path) -> None:
+    (tmp_path / "figures.html").symlink_to("/dev/full")
+    assert_refused(run(train, test, tmp_path / "figures.json"), str(tmp_path / "figures.html"))
+    assert set(json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))) >= KEYS
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_figures_and_report_do_not_go_to_one_place(train: Path, test: Path, tmp_path: Path) -> None:
+    assert_refused(run(train, test, tmp_path / "figures.html"), "doesn't end in .html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beside_a_pipe_there_is_no_report(train: Path, test: Path) -> None:
+    result = run(train, test, Path("/dev/null"))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert not Path("/dev/null.html").exists()
 
 
 def test_an_encoder_that_is_not_there_is_told_in_one_sentence(train: Path, test: Path, tmp_path: Path) -> None:
