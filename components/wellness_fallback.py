@@ -85,7 +85,8 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
 def _answer(message: Message, intent: str, key: str, confidence: float) -> None:
     """Makes the response key what the message is about."""
     selector = message.get("response_selector")[intent]
-    utter_action = intent_response_key_to_template_key(key)
-    answer = {"intent_response_key": key, "confidence": confidence, "utter_action": utter_action, "responses": []}
-    selector["response"] = {**selector["response"], **answer}
+    if selector["response"]["intent_response_key"] != key:
+        answer = {"intent_response_key": key, "utter_action": intent_response_key_to_template_key(key), "responses": []}
+        selector["response"] = {**selector["response"], **answer}
+    selector["response"]["confidence"] = confidence
     message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)
