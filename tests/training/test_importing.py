@@ -304,7 +304,7 @@ def test_the_same_file_imported_again_gives_nothing_to_train_anew(data: DataFold
 def test_only_the_data_stays_behind(data: DataFolder) -> None:
     imported(data, TALK, CHAT)
     assert {str(path.relative_to(data.root)) for path in data.root.rglob("*") if path.is_file()} == {
-        "crisis.yml", "intents.yml", "wellness.csv", "imported/wellness.csv", "imported/chatbot.csv",
+        "crisis.yml", "intents.yml", "parent_answers.csv", "wellness.csv", "imported/wellness.csv", "imported/chatbot.csv",
         "generated/nlu.yml", "generated/responses.yml", "generated/categories.csv", "generated/question_category.csv",
         "generated/question_answer.csv", "generated/fingerprint",
     }  # fmt: skip
