@@ -16,7 +16,7 @@ from kogpt2_transformers import get_kogpt2_model, get_kogpt2_tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
-from components.trainer import Example, fine_tune, hold_out, run_name
+from components.trainer import Example, fine_tune, run_name
 from components.training_settings import TrainingSettings
 
 _UNKNOWN = "<unk>"
@@ -76,7 +76,7 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
         )
     checkpoints = Path(".cache/finetune-generator") / run_name(settings, pairs)
     examples = [{"input_ids": ids} for ids in sequences]
-    trainer = fine_tune(model, examples, _collate, settings, checkpoints, hold_out(len(examples), settings))
+    trainer = fine_tune(model, examples, _collate, settings, checkpoints, settings.hold_out([str(ids) for ids in sequences]))
     loss = float(trainer.evaluate()["eval_loss"])
     export(trainer.model, tokenizer, out)
     shutil.rmtree(checkpoints)
