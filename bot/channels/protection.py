@@ -12,7 +12,7 @@ from rasa.core.channels.channel import InputChannel, UserMessage
 from sanic import Blueprint, Request, Sanic
 from sanic.response import BaseHTTPResponse, HTTPResponse, json
 
-from bot.channels.guard import Guard, Limits, client_address, install
+from bot.channels.gate import Gate, Limits, client_address, install
 from bot.channels.rest_payload import PayloadError, parse_json, rest_payload
 from bot.start_checks import REMOTE_MODELS, StartError, check_start
 
@@ -56,7 +56,7 @@ class _Protection(Blueprint):
 
     def register(self, app: Sanic, options: dict[str, Any]) -> None:
         super().register(app, options)  # type: ignore[no-untyped-call]
-        install(Guard(self.ctx.limits))
+        install(Gate(self.ctx.limits))
         app.config.REQUEST_MAX_SIZE = _MAX_API_BODY if app.name == "rasa_server" else _MAX_BODY
         app.register_middleware(_check_request, "request")
         app.register_middleware(_harden_answer, "response")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from servers import ROOT, endpoints, free_port, running
 
-from bot.channels.guard import refusals
+from bot.channels.gate import refusals
 
 PER_ADDRESS = 8
 

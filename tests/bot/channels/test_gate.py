@@ -10,7 +10,7 @@ from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 from servers import ROOT
 
-from bot.channels.guard import Guard, Handler, Limits, Messages, client_address, refusals
+from bot.channels.gate import Gate, Handler, Limits, Messages, client_address, refusals
 
 CRISIS = yaml.safe_load((ROOT / "data" / "crisis.yml").read_text(encoding="utf-8"))
 IN_CRISIS = "죽고 싶어요"
@@ -33,50 +33,50 @@ class Handled:
         self.texts.append(text)
         await asyncio.sleep(self._seconds)
         if self._fails:
-            raise OSError("no space left\x1b[2J\nINFO all is well")
+            raise OSError(f"database is full [parameters: {text!r}]")
         self.texts.append(f"answered {text}")
         return []
 
 
-def say(guard: Guard, agent: Agent, text: str | None, handled: Handler, sender: str = "a") -> list[str]:
-    """What the guard itself says to a message."""
+def say(gate: Gate, agent: Agent, text: str | None, handled: Handler, sender: str = "a") -> list[str]:
+    """What the gate itself says to a message."""
     message = UserMessage(text, CollectingOutputChannel(), sender, input_channel="rest")
-    asyncio.run(guard.handle(agent, message, handled))
+    asyncio.run(gate.handle(agent, message, handled))
     assert isinstance(message.output_channel, CollectingOutputChannel)
     return [each["text"] for each in message.output_channel.messages]
 
 
 def test_a_message_reaches_rasa_clean(agent: Agent) -> None:
     handled = Handled()
-    assert say(Guard(Limits()), agent, " \x1b[31m잠이\x00 안 와요\ud800 ", handled) == []
+    assert say(Gate(Limits()), agent, " \x1b[31m잠이\x00 안 와요\ud800 ", handled) == []
     assert handled.texts[0] == "[31m잠이 안 와요\ufffd"
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n", "\x00\x1b"])
 def test_nothing_at_all_gets_a_kind_word(agent: Agent, text: str | None) -> None:
     handled = Handled()
-    assert say(Guard(Limits()), agent, text, handled) == [refusals()["blank"]]
+    assert say(Gate(Limits()), agent, text, handled) == [refusals()["blank"]]
     assert handled.texts == []
 
 
 def test_who_writes_too_fast_is_asked_to_wait_and_told_where_help_is(agent: Agent) -> None:
-    guard, handled = Guard(Limits(messages_per_minute=3)), Handled()
-    said = [say(guard, agent, "안녕하세요", handled) for _ in range(5)]
+    gate, handled = Gate(Limits(messages_per_minute=3)), Handled()
+    said = [say(gate, agent, "안녕하세요", handled) for _ in range(5)]
     assert said == [[], [], [], [refusals()["too_fast"]], [refusals()["too_fast"]]]
-    assert say(guard, agent, "안녕하세요", handled, sender="b") == []
+    assert say(gate, agent, "안녕하세요", handled, sender="b") == []
 
 
 def test_a_crisis_is_heard_however_fast_it_comes(agent: Agent) -> None:
-    guard, handled = Guard(Limits(messages_per_minute=3)), Handled()
+    gate, handled = Gate(Limits(messages_per_minute=3)), Handled()
     for _ in range(4):
-        say(guard, agent, "안녕하세요", handled)
-    assert say(guard, agent, IN_CRISIS, handled) == []
+        say(gate, agent, "안녕하세요", handled)
+    assert say(gate, agent, IN_CRISIS, handled) == []
     assert handled.texts[-1] == f"answered {IN_CRISIS}"
 
 
 def test_a_flood_of_them_still_gets_the_numbers(agent: Agent) -> None:
-    guard, handled = Guard(Limits(messages_per_minute=3)), Handled()
-    said = [say(guard, agent, IN_CRISIS, handled) for _ in range(10)]
+    gate, handled = Gate(Limits(messages_per_minute=3)), Handled()
+    said = [say(gate, agent, IN_CRISIS, handled) for _ in range(10)]
     assert said[:6] == [[]] * 6
     assert said[6:] == [[refusals()["too_fast"]]] * 4
     for refusal in ("too_fast", "too_long", "failed"):
@@ -85,16 +85,16 @@ def test_a_flood_of_them_still_gets_the_numbers(agent: Agent) -> None:
 
 def test_an_address_is_limited_over_all_its_conversations_and_a_platforms_is_not(agent: Agent) -> None:
     for address, answered in (("203.0.113.5", 3), (None, 6)):
-        guard, handled = Guard(Limits(messages_per_minute_and_address=3)), Handled()
+        gate, handled = Gate(Limits(messages_per_minute_and_address=3)), Handled()
         client_address.set(address)
-        said = [say(guard, agent, "안녕하세요", handled, sender=f"person {number}") for number in range(6)]
+        said = [say(gate, agent, "안녕하세요", handled, sender=f"person {number}") for number in range(6)]
         assert said.count([]) == answered
     client_address.set(None)
 
 
 def test_a_story_too_long_is_asked_for_in_parts(agent: Agent) -> None:
     handled = Handled()
-    assert say(Guard(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 20, handled) == [refusals()["too_long"]]
+    assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 20, handled) == [refusals()["too_long"]]
     assert handled.texts == []
 
 
@@ -102,40 +102,38 @@ def test_but_what_it_says_of_a_crisis_is_heard_wherever_it_stands(agent: Agent) 
     filler = "회사에서 있었던 일이에요. " * 20
     for text in (IN_CRISIS + filler, filler + IN_CRISIS, filler + IN_CRISIS + filler):
         handled = Handled()
-        assert say(Guard(Limits(message_length=30)), agent, text, handled) == []
+        assert say(Gate(Limits(message_length=30)), agent, text, handled) == []
         assert IN_CRISIS in handled.texts[0]
 
 
 def test_what_goes_wrong_is_said_kindly_and_logged_without_the_message(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        assert say(Guard(Limits()), agent, "비밀 이야기", Handled(fails=True)) == [refusals()["failed"]]
+        assert say(Gate(Limits()), agent, "비밀 이야기", Handled(fails=True)) == [refusals()["failed"]]
     (record,) = caplog.records
-    assert "OSError" in record.getMessage()
+    assert "OSError in __call__" in record.getMessage()
     assert "비밀" not in caplog.text
-    assert "\x1b" not in record.getMessage()
-    assert "\n" not in record.getMessage()
 
 
 def test_without_a_model_nobody_is_met_with_silence() -> None:
-    assert say(Guard(Limits()), Agent(), "안녕하세요", Handled()) == [refusals()["failed"]]
+    assert say(Gate(Limits()), Agent(), "안녕하세요", Handled()) == [refusals()["failed"]]
 
 
 def test_messages_sent_at_once_are_answered_one_after_the_other_in_their_order(agent: Agent) -> None:
-    guard, handled = Guard(Limits()), Handled(seconds=0.01)
+    gate, handled = Gate(Limits()), Handled(seconds=0.01)
 
     async def send_all() -> None:
         messages = [UserMessage(f"{number}", CollectingOutputChannel(), "a") for number in range(10)]
-        await asyncio.gather(*(guard.handle(agent, message, handled) for message in messages))
+        await asyncio.gather(*(gate.handle(agent, message, handled) for message in messages))
 
     asyncio.run(send_all())
     assert handled.texts == [text for number in range(10) for text in (f"{number}", f"answered {number}")]
 
 
 def test_a_turn_that_hangs_does_not_keep_the_next_one_waiting(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.channels.guard._TURN_SECONDS", 0.05)
-    guard = Guard(Limits())
-    assert say(guard, agent, "안녕하세요", Handled(seconds=5)) == [refusals()["failed"]]
-    assert say(guard, agent, "안녕하세요", Handled()) == []
+    monkeypatch.setattr("bot.channels.gate._TURN_SECONDS", 0.05)
+    gate = Gate(Limits())
+    assert say(gate, agent, "안녕하세요", Handled(seconds=5)) == [refusals()["failed"]]
+    assert say(gate, agent, "안녕하세요", Handled()) == []
 
 
 def test_limits_come_from_the_environment() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
 from bot.channels.limits import RateLimiter
 from bot.channels.rest_payload import is_sender
-from components.message_text import one_line, printable
+from components.message_text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Limits:
         return cls(**values)
 
 
-class Guard:
+class Gate:
     """Refuses what is too much, kindly and in the channel's own form, because the channel's own output says it.
 
     A message about a crisis is never refused: what exceeds a limit is read before it is, and every refusal names the hotlines.
@@ -85,8 +86,7 @@ class Guard:
                 async with self._turns.setdefault(message.sender_id, asyncio.Lock()):
                     return await asyncio.wait_for(handler(agent, message), _TURN_SECONDS)
         except Exception as error:
-            # Without the message, its locals or a traceback through them: what people write is no business of the log.
-            logger.error(f"A message got no answer: {type(error).__name__}: {one_line(str(error))}")
+            logger.error(f"A message got no answer: {_what_and_where(error)}")
             refusal = "failed"
         return await _say(message, refusal)
 
@@ -121,11 +121,11 @@ def is_crisis(parse_data: Mapping[str, Any]) -> bool:
     return intent == "crisis" or selected.get("intent_response_key") in _crisis_intents()
 
 
-def install(guard: Guard) -> None:
-    """Puts the guard where the messages of all connectors meet, for which Rasa has no setting. A test holds Rasa to it."""
+def install(gate: Gate) -> None:
+    """Puts the gate where the messages of all connectors meet, for which Rasa has no setting. A test holds Rasa to it."""
 
     async def handle_message(agent: Agent, message: UserMessage) -> Messages | None:
-        return await guard.handle(agent, message, _handle_message)
+        return await gate.handle(agent, message, _handle_message)
 
     Agent.handle_message = handle_message
 
@@ -139,8 +139,14 @@ async def _say(message: UserMessage, refusal: str) -> Messages | None:
     try:
         await channel.send_text_message(message.sender_id, refusals()[refusal])
     except Exception as error:  # of any messaging platform's client
-        logger.error(f"A refusal could not be sent: {type(error).__name__}: {one_line(str(error))}")
+        logger.error(f"A refusal could not be sent: {_what_and_where(error)}")
     return channel.messages if isinstance(channel, CollectingOutputChannel) else None
+
+
+def _what_and_where(error: Exception) -> str:
+    """The error for the log: without its own words, in which databases and others repeat what a person wrote."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {last.name}, {last.filename}:{last.lineno}"
 
 
 def _parts(text: str, length: int) -> list[str]:
