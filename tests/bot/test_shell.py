@@ -42,10 +42,14 @@ def test_the_end_of_the_input_ends_it_in_a_terminal_too(small_bot: Path, tmp_pat
         command(tmp_path, small_bot), cwd=ROOT, stdin=end, stdout=end, stderr=end, env=ENVIRONMENT, start_new_session=True
     )
     os.close(end)
-    read_until(terminal, "Your input")
-    os.write(terminal, "고마워요\r".encode())
-    read_until(terminal, "긴급 구조를 할 수도 없어요")
-    read_until(terminal, "Your input")
-    os.write(terminal, b"\x04")  # Ctrl-D
-    assert process.wait(timeout=60) == 0
-    os.close(terminal)
+    try:
+        read_until(terminal, "Your input")
+        os.write(terminal, "고마워요\r".encode())
+        read_until(terminal, "긴급 구조를 할 수도 없어요")
+        read_until(terminal, "Your input")
+        os.write(terminal, b"\x04")  # Ctrl-D
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        os.close(terminal)
