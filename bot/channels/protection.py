@@ -16,8 +16,10 @@ from bot.channels.gate import Gate, Limits, client_address, install
 from bot.channels.rest_payload import PayloadError, parse_json, rest_payload
 from bot.start_checks import REMOTE_MODELS, StartError, check_start
 
-# A message of a thousand characters with what platforms put around it; Rasa's API is sent training data.
-_MAX_BODY, _MAX_API_BODY = 64 * 1024, 16 * 1024 * 1024
+# A message of a thousand characters with what platforms put around it.
+_MAX_BODY = 64 * 1024
+# What is read at all. Sanic cuts the connection beyond it, so that the sender may never see why; the API is sent training data.
+_MAX_READ, _MAX_API_READ = 2 * 1024 * 1024, 16 * 1024 * 1024
 # Channels whose requests come from people themselves. All other requests come from a few addresses of a messaging platform.
 _DIRECT_CHANNELS = ("rest", "web", "socketio", "callback")
 _CHANNELS, _REST = "/webhooks/", "/webhooks/rest/webhook"
@@ -57,7 +59,7 @@ class _Protection(Blueprint):
     def register(self, app: Sanic, options: dict[str, Any]) -> None:
         super().register(app, options)  # type: ignore[no-untyped-call]
         install(Gate(self.ctx.limits))
-        app.config.REQUEST_MAX_SIZE = _MAX_API_BODY if app.name == "rasa_server" else _MAX_BODY
+        app.config.REQUEST_MAX_SIZE = _MAX_API_READ if app.name == "rasa_server" else _MAX_READ
         app.register_middleware(_check_request, "request")
         app.register_middleware(_harden_answer, "response")
 
@@ -68,7 +70,7 @@ async def _check_request(request: Request) -> HTTPResponse | None:
     try:
         if request.path == "/model" and request.method == "PUT":
             _check_model(request)
-        if request.method == "POST" and request.path.startswith(_CHANNELS):
+        if request.route and request.method == "POST" and request.path.startswith(_CHANNELS):
             _check_message(request)
     except PayloadError as error:
         return json({"error": str(error)}, status=error.status)
