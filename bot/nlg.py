@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import random
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import rasa.core.actions.action
@@ -17,6 +18,7 @@ from rasa.utils.endpoints import EndpointConfig
 NOTICE = "utter_notice"
 # Rasa's channels send the paragraphs of a text as messages of their own.
 _PARAGRAPH = "\n\n"
+_PLACEHOLDER = re.compile(r"{([^\n{}]+)}")
 
 # The action server itself gives up after 4 s (bot/generation.yml). Rasa would wait 300 s for one that hangs, and has no setting
 # for it; this module is loaded by every server that answers people, so the limit is set here. A test holds Rasa to it.
@@ -47,10 +49,24 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         if not variations:
             return None
         said = _said_this_session(tracker)
-        response = self._fill_response(copy.deepcopy(_fresh(variations, utter_action, said)), slots, **kwargs)
+        response = _filled(_fresh(variations, utter_action, said), {**slots, **kwargs})
         if not said and response.get("text") and NOTICE in self.responses:
             response["text"] += _PARAGRAPH + self.responses[NOTICE][0]["text"]
         return response
+
+
+def _filled(template: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of the response with each {name} that has a value replaced by it, whatever that value is made of.
+
+    Rasa's interpolation gives the placeholder itself to a person where the value contains "0[".
+    """
+    if isinstance(template, str):
+        return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), template)
+    if isinstance(template, dict):
+        return {key: _filled(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [_filled(value, values) for value in template]
+    return template
 
 
 def _said_this_session(tracker: DialogueStateTracker) -> list[BotUttered]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 
 import sanic  # noqa: F401  (switches deprecation warnings on when it is imported, so it comes first)
@@ -11,6 +13,9 @@ warnings.simplefilter("ignore")
 import rasa.__main__  # noqa: E402
 from pyparsing import PyparsingDeprecationWarning  # noqa: E402
 from rasa.utils.common import EXPECTED_WARNINGS  # noqa: E402
+
+from bot import shell  # noqa: E402
+from bot.start_checks import API_TOKEN  # noqa: E402
 
 # What Rasa warns of though it is meant so. `make lint` lets these pass and nothing else.
 EXPECTED = [
@@ -25,4 +30,8 @@ EXPECTED = [
 EXPECTED_WARNINGS.extend([(UserWarning, message) for message in EXPECTED] + [(PyparsingDeprecationWarning, "")])
 
 if __name__ == "__main__":
+    shell.install()
+    if "--enable-api" in sys.argv and os.environ.get(API_TOKEN):
+        # Here and not in the command line, which everybody on the machine can read.
+        sys.argv += ["--auth-token", os.environ[API_TOKEN]]
     rasa.__main__.main()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+from hypothesis import given
+from hypothesis import strategies as st
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, Event, SessionStarted, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
@@ -86,11 +88,9 @@ def test_a_channel_gets_its_own_variation() -> None:
     assert say(said, "utter_by_channel", channel="rest") == "어디서나"
 
 
-def test_what_a_person_typed_is_never_a_template() -> None:
-    assert (
-        say([uttered("안녕하세요.", "utter_greet")], "utter_generated_reply", reply="{sender_id} {reply}")
-        == "{sender_id} {reply}"
-    )
+@given(st.one_of(st.text(), st.sampled_from(["{sender_id} {reply}", "0[", "{0[reply]}", "{{}}", "{", "}", "%s", "\\1"])))
+def test_what_a_person_typed_is_never_a_template(text: str) -> None:
+    assert say([uttered("안녕하세요.", "utter_greet")], "utter_generated_reply", reply=text) == text
 
 
 def test_an_unknown_response_is_none() -> None:
