@@ -59,7 +59,7 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             "layers": [8, 10],
             # The share of risk that is to be found, which the threshold is chosen for.
             "target_recall": 0.97,
-            # Unless that would take more than this share of everyday messages for a crisis: then the threshold is what keeps it.
+            # Unless more than this share of everyday messages were taken for a crisis: then the threshold is what keeps it.
             "everyday_false_alarms": 0.02,
             # The intent of a crisis.
             "intent": "crisis",

@@ -17,9 +17,7 @@ _BUCKETS = 2**20
 
 
 def _hashing(**options: object) -> HashingVectorizer:
-    return HashingVectorizer(
-        lowercase=False, n_features=_BUCKETS, norm=None, alternate_sign=False, dtype=np.float32, **options
-    )
+    return HashingVectorizer(lowercase=False, n_features=_BUCKETS, norm=None, alternate_sign=False, dtype=np.float32, **options)
 
 
 # Endings, tense and negation are morphemes of their own; which verb they belong to is in the pair.

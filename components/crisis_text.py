@@ -24,7 +24,15 @@ _COMPOUNDS = {
 _VOWEL_LOOK_ALIKES = {"r": "ㅏ", "l": "ㅣ", "i": "ㅣ", "|": "ㅣ", "1": "ㅣ", "!": "ㅣ", "h": "ㅐ", "t": "ㅜ", "-": "ㅡ", "_": "ㅡ",
                       "\u4e28": "ㅣ", "\u2502": "ㅣ", "\u2503": "ㅣ", "\u4e00": "ㅡ", "\u30fc": "ㅡ", "\u2500": "ㅡ",
                       "\u2014": "ㅡ", "\u30c8": "ㅏ"}  # fmt: skip
-_CONSONANT_LOOK_ALIKES = {"\u30b9": "ㅈ", "\u30d5": "ㄱ", "\u5df1": "ㄹ", "\u4eba": "ㅅ", "\u30ed": "ㅁ", "\u53e3": "ㅁ", "o": "ㅇ"}
+_CONSONANT_LOOK_ALIKES = {
+    "\u30b9": "ㅈ",
+    "\u30d5": "ㄱ",
+    "\u5df1": "ㄹ",
+    "\u4eba": "ㅅ",
+    "\u30ed": "ㅁ",
+    "\u53e3": "ㅁ",
+    "o": "ㅇ",
+}
 # The keys of a Korean keyboard in the places of an English one's; what needs the shift key is rare enough to be left out.
 _KEYS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "ㅂㅈㄷㄱㅅㅛㅕㅑㅐㅔㅁㄴㅇㄹㅎㅗㅓㅏㅣㅋㅌㅊㅍㅠㅜㅡ"))
 
@@ -32,7 +40,9 @@ _UNIT = "[가-힣ㄱ-ㅣ]"
 _BLOCK = re.compile(rf"([{_LEADS}])(?![ㅠㅜ]{{2}}|(?<=[ㅋㅎ])[ㅠㅜ])([ㅏ-ㅣ]{{1,2}})((?:[{_TAILS}](?![ㅏ-ㅣ])){{0,2}})")
 _LONE_TAIL = re.compile(rf"([가-힣])(?![ㅋㅎ])([{_TAILS}])(?=[가-힣])")
 _LOOK_ALIKE_VOWEL = re.compile(rf"(?<=[ㄱ-ㅎ])[{re.escape(''.join(_VOWEL_LOOK_ALIKES))}](?![a-z])")
-_LOOK_ALIKE_CONSONANT = re.compile(rf"(?<={_UNIT})[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ])|[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ][가-힣ㄱ-ㅎ])")  # noqa: E501
+_LOOK_ALIKE_CONSONANT = re.compile(
+    rf"(?<={_UNIT})[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ])|[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ][가-힣ㄱ-ㅎ])"
+)  # noqa: E501
 # Single syllables or letters, three and more, each apart from the next by white space or marks.
 _APART = re.compile(rf"(?<!{_UNIT}){_UNIT}(?:(?:\s|[^\w\s]|_|\d(?!\d)){{1,3}}{_UNIT}(?!{_UNIT})){{2,}}")
 # Two and more with just a mark between them: "가.나", and any symbol that no sentence has inside a word.

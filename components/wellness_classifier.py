@@ -130,9 +130,7 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
     def train(self, training_data: TrainingData) -> Resource:
         outranking = self._config["outranked_by"]
         examples = [
-            example
-            for example in training_data.intent_examples
-            if example.get(TEXT) and example.get(INTENT) not in outranking
+            example for example in training_data.intent_examples if example.get(TEXT) and example.get(INTENT) not in outranking
         ]
         try:
             with self._model_storage.write_to(self._resource) as folder:
