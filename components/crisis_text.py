@@ -1,7 +1,7 @@
 """Reading what somebody wrote past a filter, or in a hurry, as the words they meant: one spelling for many.
 
 Letters apart, marks between syllables, letters of other scripts that look like Hangul and Hangul typed on an English keyboard
-say to a person what the plain word says, and must to the detector. Offsets are lost on the way, so that nothing else reads this.
+say to a person what the plain word says, and must to the detector. Offsets are lost on the way, so nothing else reads this.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _LEADS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _TAILS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _COMPOUNDS = {
     "ㅗㅏ": "ㅘ", "ㅗㅐ": "ㅙ", "ㅗㅣ": "ㅚ", "ㅜㅓ": "ㅝ", "ㅜㅔ": "ㅞ", "ㅜㅣ": "ㅟ", "ㅡㅣ": "ㅢ",
-    "ㄱㅅ": "ㄳ", "ㄴㅈ": "ㄵ", "ㄴㅎ": "ㄶ", "ㄹㄱ": "ㄺ", "ㄹㅁ": "ㄻ", "ㄹㅂ": "ㄼ", "ㄹㅅ": "ㄽ", "ㄹㅌ": "ㄾ", "ㄹㅍ": "ㄿ",
-    "ㄹㅎ": "ㅀ", "ㅂㅅ": "ㅄ",
+    "ㄱㅅ": "ㄳ", "ㄴㅈ": "ㄵ", "ㄴㅎ": "ㄶ", "ㄹㄱ": "ㄺ", "ㄹㅁ": "ㄻ", "ㄹㅂ": "ㄼ", "ㄹㅅ": "ㄽ", "ㄹㅌ": "ㄾ",
+    "ㄹㅍ": "ㄿ", "ㄹㅎ": "ㅀ", "ㅂㅅ": "ㅄ",
 }  # fmt: skip
 # What is read as a letter because it looks like one: a vowel behind a single consonant, a consonant beside Hangul.
-_VOWEL_LOOK_ALIKES = {"r": "ㅏ", "l": "ㅣ", "i": "ㅣ", "|": "ㅣ", "1": "ㅣ", "!": "ㅣ", "h": "ㅐ", "t": "ㅜ", "-": "ㅡ", "_": "ㅡ",
-                      "\u4e28": "ㅣ", "\u2502": "ㅣ", "\u2503": "ㅣ", "\u4e00": "ㅡ", "\u30fc": "ㅡ", "\u2500": "ㅡ",
+_VOWEL_LOOK_ALIKES = {"r": "ㅏ", "l": "ㅣ", "i": "ㅣ", "|": "ㅣ", "1": "ㅣ", "!": "ㅣ", "h": "ㅐ", "t": "ㅜ", "-": "ㅡ",
+                      "_": "ㅡ", "\u4e28": "ㅣ", "\u2502": "ㅣ", "\u2503": "ㅣ", "\u4e00": "ㅡ", "\u30fc": "ㅡ", "\u2500": "ㅡ",
                       "\u2014": "ㅡ", "\u30c8": "ㅏ"}  # fmt: skip
 _CONSONANT_LOOK_ALIKES = {
     "\u30b9": "ㅈ",
@@ -42,7 +42,7 @@ _LONE_TAIL = re.compile(rf"([가-힣])(?![ㅋㅎ])([{_TAILS}])(?=[가-힣])")
 _LOOK_ALIKE_VOWEL = re.compile(rf"(?<=[ㄱ-ㅎ])[{re.escape(''.join(_VOWEL_LOOK_ALIKES))}](?![a-z])")
 _LOOK_ALIKE_CONSONANT = re.compile(
     rf"(?<={_UNIT})[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ])|[{''.join(_CONSONANT_LOOK_ALIKES)}](?=[ㅏ-ㅣ][가-힣ㄱ-ㅎ])"
-)  # noqa: E501
+)
 # Single syllables or letters, three and more, each apart from the next by white space or marks.
 _APART = re.compile(rf"(?<!{_UNIT}){_UNIT}(?:(?:\s|[^\w\s]|_|\d(?!\d)){{1,3}}{_UNIT}(?!{_UNIT})){{2,}}")
 # Two and more with just a mark between them: "가.나", and any symbol that no sentence has inside a word.

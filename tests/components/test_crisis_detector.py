@@ -157,7 +157,8 @@ def test_a_reloaded_detector_says_the_same_and_imports_no_torch(trained: CrisisD
     with storage.read_from(Resource("detector")) as folder:
         code = (
             "import sys; from pathlib import Path; from components.crisis_model import CrisisModel;"
-            f"CrisisModel.load(Path({str(folder)!r})).predict(['안녕']); assert not {{'torch', 'transformers'}} & set(sys.modules)"
+            f"CrisisModel.load(Path({str(folder)!r})).predict(['안녕']);"
+            "assert not {'torch', 'transformers'} & set(sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
