@@ -52,7 +52,7 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
             "kinds_of_intents": {},
             # How many examples of all other intents are learned as harmless; a random sample.
-            "everyday": 3500,
+            "everyday": 2500,
             # A pretrained encoder: a Hugging Face hub id or a local folder. None: words and letters alone.
             "encoder": None,
             # Which of its layers' hidden states are used, 1 the lowest.

@@ -140,7 +140,7 @@ def evaluate_crisis(
     json_: Annotated[Path | None, typer.Option("--json", help="Where all figures go, the curve of thresholds too.")] = None,
 ) -> None:
     """Recall of each kind of risk and false alarms of the crisis detector, by cross-validation and on a test file."""
-    from components.crisis_examples import CrisisExamplesError
+    from components.crisis_examples import CrisisExamplesError, read_examples
     from components.encoder.settings import EncoderError
     from training.crisis_evaluation import detector_config
     from training.crisis_evaluation import evaluate_crisis as evaluate_detector
@@ -149,9 +149,10 @@ def evaluate_crisis(
     try:
         if json_:
             check_writable(json_)
+        tests = read_examples(test)
         bring_up_to_date(DATA)
         nlu = [DATA.generated / "nlu.yml", DATA.root / "intents.yml"]
-        result = evaluate_detector(detector_config(config), nlu, test)
+        result = evaluate_detector(detector_config(config), nlu, tests)
         if json_:
             write_whole(json_, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     except (TableError, CrisisExamplesError, EncoderError) as error:

@@ -15,7 +15,7 @@ from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.loading import load_data
 
 from components.crisis_detector import CrisisDetector, train_model
-from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError, read_examples
+from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError
 from training.evaluation import expected_calibration_error
 
 _COMPONENT = "components.crisis_detector.CrisisDetector"
@@ -35,11 +35,11 @@ def detector_config(config_file: Path) -> dict[str, Any]:
     raise CrisisExamplesError(f"{config_file}: the pipeline has no {_COMPONENT}; add it.")
 
 
-def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], test: Path) -> dict[str, Any]:
+def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], tests: Sequence[CrisisExample]) -> dict[str, Any]:
     """Trains a detector as `rasa train` would and says how good it is, ready for JSON.
 
     `cross_validation` is of the training examples, each predicted by a model that had seen neither it nor its near twins, with
-    calibration and threshold from the same predictions. `test` is of a file that nothing was learned or chosen from.
+    calibration and threshold from the same predictions. `test` is of `tests`, less those that are training examples.
 
     Args:
         nlu_files: the bot's training data.
@@ -49,7 +49,6 @@ def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], test: Pat
         components.encoder.settings.EncoderError: the encoder can't be loaded.
     """
     data = [example for file in nlu_files for example in load_data(str(file)).intent_examples]
-    tests = read_examples(test)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         model = train_model(config, [(example.get(TEXT), example.get_full_intent()) for example in data], Path(folder))

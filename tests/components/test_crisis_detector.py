@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasa.core.agent import Agent
 from rasa.engine.graph import ExecutionContext, GraphSchema
 from rasa.engine.storage.local_model_storage import LocalModelStorage
 from rasa.engine.storage.resource import Resource
+from rasa.model_training import train_nlu
 from rasa.shared.exceptions import RasaException
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
@@ -163,13 +168,36 @@ def test_a_reloaded_detector_says_the_same_and_imports_no_torch(trained: CrisisD
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+def test_the_classifiers_behind_it_leave_a_crisis_alone_and_do_not_learn_it(tmp_path: Path) -> None:
+    config = (ROOT / "tests" / "configs" / "crisis_detector.yml").read_text(encoding="utf-8")
+    (tmp_path / "config.yml").write_text(config.replace("EXAMPLES", str(few_examples(tmp_path))), encoding="utf-8")
+    nlu = [
+        {"intent": intent, "examples": "".join(f"- {text}\n" for text in texts)}
+        for intent, texts in {**INTENTS, "crisis": ["죽고 싶어요", "그만 살고 싶어요"]}.items()
+    ]
+    (tmp_path / "nlu.yml").write_text(yaml.safe_dump({"version": "3.1", "nlu": nlu}, allow_unicode=True), encoding="utf-8")
+    model = train_nlu(str(tmp_path / "config.yml"), str(tmp_path / "nlu.yml"), str(tmp_path / "models"))
+    agent = Agent.load(str(model))
+    crisis, calm = (asyncio.run(agent.parse_message(text)) for text in ("죽고 싶어요", "잠이 안 와요"))
+    assert crisis["intent"] == crisis["intent_ranking"][0]
+    assert crisis["intent"]["name"] == "crisis"
+    assert crisis["response_selector"]["crisis"]["response"]["intent_response_key"] == "crisis/thinking"
+    assert set(crisis["response_selector"]["all_retrieval_intents"]) == {"crisis", "wellness"}
+    assert crisis["category_levels"]
+    assert "crisis" not in {entry["name"] for entry in calm["intent_ranking"]}
+    assert calm["crisis"]["kind"] == NONE
+
+
+def few_examples(folder: Path) -> Path:
+    """A file with every tenth of the project's examples."""
+    rows = read_examples(ROOT / "data" / "crisis_utterances.csv")[::10]
+    with (folder / "few.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("utterance", "kind", "note"), *((row.text, row.kind, row.note) for row in rows)])
+    return folder / "few.csv"
+
+
 def test_an_encoder_is_exported_and_served_without_torch(koelectra: Path, storage: LocalModelStorage, tmp_path: Path) -> None:
-    rows = read_examples(ROOT / "data" / "crisis_utterances.csv")[::30]
-    (tmp_path / "few.csv").write_text(
-        "utterance,kind,note\n" + "".join(f'"{row.text}",{row.kind},{row.note}\n' for row in rows if '"' not in row.text),
-        encoding="utf-8",
-    )
-    config = CONFIG | {"examples": [str(tmp_path / "few.csv")], "encoder": str(koelectra), "layers": [1, 2]}
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(koelectra), "layers": [1, 2]}
     detector = CrisisDetector.create(config, storage, Resource("small"), context())
     detector.train(TrainingData([]))
     reloaded = CrisisDetector.load(config, storage, Resource("small"), context())
