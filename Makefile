@@ -13,7 +13,7 @@ export CUDA_VISIBLE_DEVICES ?=
 
 ENCODER := .cache/wellness-encoder/config.json
 MODEL := models/maeum.tar.gz
-MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/generated/nlu.yml data/generated/responses.yml \
+MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/crisis_in_wellness.csv data/crisis_utterances.csv data/generated/nlu.yml data/generated/responses.yml \
 	$(wildcard components/*.py components/encoder/*.py)
 
 .PHONY: help setup data train chat serve test lint bench format lock

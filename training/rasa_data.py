@@ -14,6 +14,7 @@ import yaml
 from training.dataset import WellnessData
 
 RETRIEVAL_INTENT = "wellness"
+CRISIS_INTENT = "crisis"
 # Every wellness category has at least so many answers, so that none need be given twice running.
 MIN_ANSWERS = 2
 # What `write_rasa_data` and `write_pairs` write.
@@ -92,9 +93,17 @@ def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[
         yield from ((utterance, answer) for utterance in utterances for answer in answers)
 
 
-def write_rasa_data(folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]]) -> None:
-    """Writes `nlu.yml` and `responses.yml` into `folder`."""
-    nlu = [{"intent": full_intent(name), "examples": _examples(texts)} for name, texts in data.utterances.items()]
+def write_rasa_data(
+    folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]], crisis_utterances: Sequence[str] = ()
+) -> None:
+    """Writes `nlu.yml` and `responses.yml` into `folder`.
+
+    `crisis_utterances` stand there because Rasa wants examples of every intent; CrisisDetector learns from their own file.
+    """
+    intents = {full_intent(name): texts for name, texts in data.utterances.items()}
+    if crisis_utterances:
+        intents[CRISIS_INTENT] = list(crisis_utterances)
+    nlu = [{"intent": intent, "examples": _examples(texts)} for intent, texts in intents.items()]
     _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
     responses = {f"utter_{full_intent(category)}": texts for category, texts in answers.items()} | crisis.responses
     _write_yaml(

@@ -59,6 +59,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     return folder
 
 
+def test_messages_with_a_risk_are_examples_of_the_crisis_intent_but_for_those_of_a_category(data: DataFolder) -> None:
+    lines = "utterance,kind,note\n그만 살고 싶어요,thinking,\n죽고 싶어요,thinking,\n배고파 죽겠다,none,\n"
+    data.crisis_utterances.write_text(lines, encoding="utf-8")
+    assert run().exit_code == 0
+    nlu = yaml.safe_load((data.generated / "nlu.yml").read_text(encoding="utf-8"))["nlu"]
+    assert [entry["examples"] for entry in nlu if entry["intent"] == "crisis"] == ["- 그만 살고 싶어요\n"]
+
+
 def run(*files: Path) -> Result:
     return CliRunner().invoke(training.__main__.app, ["import", *map(str, files)])
 
