@@ -18,7 +18,8 @@ EXPECTED = [
     "The following duplicated intents have been found across multiple domain files: wellness",
     # The wellness answers are chosen by components.wellness_classifier, which Rasa's validation doesn't know.
     "You have defined training data with examples for training a response selector",
-    # These two are given by bot.nlg and by action_generate_reply, not by a rule.
+    # These are said by CrisisPolicy, by bot.nlg and by action_generate_reply, not by a rule.
+    "The utterance 'utter_crisis_",
     "The utterance 'utter_notice' is not used in any story or rule",
     "The utterance 'utter_generated_reply' is not used in any story or rule",
 ]
