@@ -69,7 +69,7 @@ def _said_this_session(tracker: DialogueStateTracker) -> list[BotUttered]:
 
 
 def _fresh(variations: list[dict[str, Any]], utter_action: str, said: list[BotUttered]) -> dict[str, Any]:
-    """One of the variations, if possible one that is new in this session, or neither the bot's last text nor this response's."""
+    """One of the variations: if possible new in this session, or neither the bot's last text nor this response's."""
     texts = [_text(event) for event in said]
     own_texts = [_text(event) for event in said if event.metadata.get("utter_action") == utter_action]
     for avoided in (texts, texts[:1] + own_texts[:1], texts[:1], []):

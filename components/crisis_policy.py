@@ -168,7 +168,9 @@ class CrisisPolicy(Policy):
         self, state: CrisisState, message: UserUttered, tracker: DialogueStateTracker, domain: Domain
     ) -> PolicyPrediction:
         """The reply to what a person in a crisis says about being safe, or says instead."""
-        answer = self._reader.read(message.text or "", message.parse_data.get("intent_ranking") or [])
+        # `rasa test` gives a message nothing but its intent.
+        likeliest = {"name": message.intent_name, "confidence": message.intent.get("confidence") or 1.0}
+        answer = self._reader.read(message.text or "", message.parse_data.get("intent_ranking") or [likeliest])
         if answer in (Answer.YES, Answer.NO):
             was_asked = state.stage in (ASKED, RETURNING) and not state.carried_over
             about_safety = Answer.SAFE if answer is Answer.YES else Answer.NOT_SAFE
@@ -184,15 +186,16 @@ class CrisisPolicy(Policy):
 
     def _risk(self, message: UserUttered) -> tuple[str, float] | None:
         """The kind and score of a message that is a crisis."""
-        found = message.parse_data
-        if message.intent_name == INTENT:
-            detected: dict[str, Any] = found.get(INTENT) or {}
-            kind = detected.get("kind") or str(message.full_retrieval_intent_name or "").partition("/")[2]
-            score = detected.get("score", (found.get("intent") or {}).get("confidence") or 0.0)
-            # Better a reply of the wrong kind than none.
-            return (kind if kind in KINDS else OWN_KINDS[0]), float(score)
-        category = self.config["categories"].get(message.full_retrieval_intent_name)
-        return (category, float((found.get("intent") or {}).get("confidence") or 0.0)) if category else None
+        confidence = float(message.intent.get("confidence") or 0.0)
+        key = str(message.full_retrieval_intent_name or "")
+        if message.intent_name != INTENT:
+            return (self.config["categories"][key], confidence) if key in self.config["categories"] else None
+        detected: dict[str, Any] = message.parse_data.get(INTENT) or {}
+        selected = ((message.parse_data.get("response_selector") or {}).get(INTENT) or {}).get("response") or {}
+        kinds = (detected.get("kind"), key.partition("/")[2], str(selected.get("intent_response_key")).partition("/")[2])
+        # Better a reply of the wrong kind than none.
+        kind = next((kind for kind in kinds if kind in KINDS), OWN_KINDS[0])
+        return kind, float(detected.get("score") or confidence)
 
     def _replies(
         self,
