@@ -23,6 +23,8 @@ from rasa.shared.exceptions import RasaException
 OWN = KINDS[:3]
 ORDINARY = ["greet", "goodbye", "thanks", "help", "bot_challenge", "nlu_fallback", "wellness/증상.불면", "start_diary"]
 ANSWERS = ["affirm", "deny", "crisis_safe", "crisis_not_safe", "keep_talking", "about_someone_else"]
+# After these, the next turn may be an ordinary one.
+ENDS = ("utter_crisis_safe", "utter_crisis_welcome_back")
 TEXTS = {
     "affirm": "네", "deny": "아니요", "crisis_safe": "네, 안전해요", "crisis_not_safe": "안전하지 않아요",
     "keep_talking": "더 이야기하고 싶어요", "about_someone_else": "제 얘기가 아니라 친구 얘기예요",
@@ -79,10 +81,10 @@ class Dialogue:
 
 
 @pytest.fixture(scope="module")
-def processor(crisis_model: Path) -> Iterator[MessageProcessor]:
+def processor(crisis_model: Path) -> MessageProcessor:
     agent = Agent.load(str(crisis_model))
     assert agent.processor is not None
-    yield agent.processor
+    return agent.processor
 
 
 @pytest.fixture
@@ -193,42 +195,50 @@ def test_whatever_is_said_a_crisis_gets_its_reply_and_the_generator_is_silent_un
     processor: MessageProcessor, sequence: list[str]
 ) -> None:
     dialogue = Dialogue(processor)
-    lasts, carried, gravest = False, False, -1
+    own: list[str] = []  # what the person has told of themselves since they were last safe
+    open_crisis = False
     for turn in sequence:
         if turn == "NEW SESSION":
             dialogue.new_session()
-            carried, lasts = lasts or carried, False
+            own, open_crisis = [kind for kind in OWN if kind == dialogue.kind], False
             continue
+        carried_over = dialogue.kind is not None and not open_crisis
         actions = dialogue.say(turn)
         intent, _, kind = turn.partition("/")
         if intent == "crisis":
-            if kind in OWN:
-                gravest = max(gravest, OWN.index(kind)) if lasts or carried else OWN.index(kind)
-            elif not (lasts or carried):
-                gravest = -1
-            assert actions[0] in (f"utter_crisis_{kind}", f"utter_crisis_{OWN[gravest]}" if kind in OWN else "")
-            lasts, carried = True, False
-        elif lasts or carried:
-            if actions == ["utter_crisis_safe"]:
+            own += [kind] if kind in OWN else []
+            assert actions == [f"utter_crisis_{max(own, key=OWN.index) if kind in OWN else kind}"]
+            open_crisis = True
+        elif open_crisis:
+            (action,) = actions
+            assert action.startswith("utter_crisis_")
+            if action == "utter_crisis_safe":
                 assert turn in ("affirm", "crisis_safe")
-                lasts = carried = False
-            elif actions == ["utter_crisis_welcome_back"]:
-                assert carried
-                carried, lasts = False, False  # the next turn may be anything
-            else:
-                assert len(actions) == 1
-                assert actions[0].startswith("utter_crisis_")
-                lasts, carried = True, False
-        assert len(actions) >= 1
-    assert [event for event in dialogue.tracker.events if isinstance(event, SessionStarted)]
+                open_crisis = False
+        elif carried_over:
+            assert len(actions) >= 1
+            open_crisis = actions[0].startswith("utter_crisis_") and actions[0] not in ENDS
+        else:
+            assert not any(action.startswith("utter_crisis_") for action in actions)
+        if dialogue.kind is None:
+            own = []
 
 
 def test_without_its_replies_training_stops_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "nlu.yml").write_text(
-        'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - 안녕\n    - 하이\n- intent: deny\n  examples: |\n    - 아니\n    - 싫어\n'
-        "rules:\n- rule: r\n  steps:\n  - intent: greet\n  - action: utter_greet\n",
-        encoding="utf-8",
-    )
+    examples = "".join(f"- intent: {intent}
+  examples: |
+    - {intent}
+    - {intent}?
+" for intent in ("greet", "deny"))
+    rule = "rules:
+- rule: r
+  steps:
+  - intent: greet
+  - action: utter_greet
+"
+    (tmp_path / "data.yml").write_text(f'version: "3.1"
+nlu:
+{examples}{rule}', encoding="utf-8")
     domain = "version: '3.1'\nintents: [greet, deny]\nresponses:\n  utter_greet:\n  - text: 안녕\n"
     (tmp_path / "domain.yml").write_text(domain, encoding="utf-8")
     with pytest.raises(RasaException, match="utter_crisis_thinking"):
