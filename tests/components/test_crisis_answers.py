@@ -18,8 +18,8 @@ def read(text: str, **ranking: float) -> Answer:
 
 @pytest.mark.parametrize(
     "text",
-    ["네, 안전해요", "안전합니다", "이제 안전해요!!", "지금은 괜찮아요", "네 안 전 해 요", "위험하지 않아요", "나 안전해 걱정 마",
-     "그분은 안전해요"],
+    ["네, 안전해요", "안전합니다", "이제 안전해요!!", "지금은 괜찮아요", "네 안 전 해 요", "위험하지 않아요", 
+     "나 안전해 걱정 마", "그분은 안전해요"],
 )  # fmt: skip
 def test_who_says_plainly_that_they_are_safe_is_believed(text: str) -> None:
     assert read(text) is Answer.SAFE

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rasa.model_training
+import yaml
 from crisis_bot import KINDS, ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from rasa.core.actions.action import ActionSessionStart
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel
 from rasa.core.processor import MessageProcessor
-from rasa.shared.core.events import ActionExecuted, ActiveLoop, SessionStarted, SlotSet, UserUttered
+from rasa.shared.core.events import ActionExecuted, ActiveLoop, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
@@ -225,23 +225,19 @@ def test_whatever_is_said_a_crisis_gets_its_reply_and_the_generator_is_silent_un
 
 
 def test_without_its_replies_training_stops_with_a_sentence(tmp_path: Path) -> None:
-    examples = "".join(f"- intent: {intent}
-  examples: |
-    - {intent}
-    - {intent}?
-" for intent in ("greet", "deny"))
-    rule = "rules:
-- rule: r
-  steps:
-  - intent: greet
-  - action: utter_greet
-"
-    (tmp_path / "data.yml").write_text(f'version: "3.1"
-nlu:
-{examples}{rule}', encoding="utf-8")
-    domain = "version: '3.1'\nintents: [greet, deny]\nresponses:\n  utter_greet:\n  - text: 안녕\n"
-    (tmp_path / "domain.yml").write_text(domain, encoding="utf-8")
+    intents = ("greet", "deny")
+    data = {
+        "version": "3.1",
+        "nlu": [{"intent": intent, "examples": f"- {intent}\n- {intent}?\n"} for intent in intents],
+        "rules": [{"rule": "A greeting", "steps": [{"intent": "greet"}, {"action": "utter_greet"}]}],
+    }
+    domain = {"version": "3.1", "intents": list(intents), "responses": {"utter_greet": [{"text": "안녕"}]}}
+    for name, content in (("data.yml", data), ("domain.yml", domain)):
+        (tmp_path / name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     with pytest.raises(RasaException, match="utter_crisis_thinking"):
         rasa.model_training.train_core(
-            str(tmp_path / "domain.yml"), str(ROOT / "tests/configs/crisis.yml"), str(tmp_path), str(tmp_path / "models")
+            str(tmp_path / "domain.yml"),
+            str(ROOT / "tests" / "configs" / "crisis.yml"),
+            str(tmp_path / "data.yml"),
+            str(tmp_path / "models"),
         )
