@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from rasa.core.brokers.broker import EventBroker
 from rasa.utils.endpoints import EndpointConfig
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_after_attempt, wait_exponential
 
 from components.crisis_policy import METADATA
 
@@ -209,7 +209,7 @@ class Webhook:
             retry=retry_if_exception_type(httpx.HTTPError),
             stop=stop_after_attempt(_TRIES),
             wait=wait_exponential(multiplier=0.5, max=5),
-            sleep=self._closing.wait,  # so that closing doesn't wait for it
+            sleep=sleep_using_event(self._closing),  # so that closing doesn't wait for it
             reraise=True,
         )
         try:

@@ -60,7 +60,7 @@ class Dialogue:
         loop = self.tracker.active_loop_name
         if loop and self.tracker.get_slot("requested_slot"):  # as action_extract_slots does
             self.tracker.update(SlotSet(self.tracker.get_slot("requested_slot"), text), self._domain)
-        actions = []
+        actions: list[str] = []
         while True:
             action, prediction = self._processor.predict_next_with_tracker_if_should(self.tracker)
             self.tracker.update_with_events(prediction.events, self._domain)
