@@ -189,8 +189,8 @@ turns = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sequence=st.lists(turns, max_size=12))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sequence=st.lists(turns, max_size=10))
 def test_whatever_is_said_a_crisis_gets_its_reply_and_the_generator_is_silent_until_safe(
     processor: MessageProcessor, sequence: list[str]
 ) -> None:
