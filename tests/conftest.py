@@ -142,3 +142,11 @@ def _tiny_bert(folder: Path, vocabulary_size: int) -> None:
         max_position_embeddings=64, pad_token_id=1,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def crisis_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bot of `crisis_bot`, trained."""
+    import crisis_bot
+
+    return crisis_bot.train(tmp_path_factory.mktemp("crisis-bot"))

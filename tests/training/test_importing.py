@@ -171,6 +171,22 @@ def test_a_crisis_is_answered_with_its_fixed_replies_and_never_with_imported_one
     assert len(rows(data, "question_answer.csv")) == 1 + sum(map(len, replies.values()))
 
 
+def test_the_words_of_the_crisis_protocol_are_written_with_their_numbers_buttons_and_kinds(data: DataFolder) -> None:
+    imported(data, TALK)
+    content = yaml.safe_load((data.generated / "responses.yml").read_text(encoding="utf-8"))["responses"]
+    first = content["utter_crisis_thinking"][0]
+    assert "자살예방 상담전화 109(24시간)" in first["text"]
+    assert [button["title"] for button in first["buttons"]] == [
+        "네, 안전해요", "아니요, 안전하지 않아요", "더 이야기하고 싶어요", "자살예방 상담전화 109", "청소년전화 1388"
+    ]  # fmt: skip
+    assert first["buttons"][-1] == {
+        "title": "청소년전화 1388", "type": "phone", "url": "tel:1388", "payload": "1388에 전화해 볼게요"
+    }  # fmt: skip
+    kinds = [response.get("condition", [{"value": None}])[0]["value"] for response in content["utter_crisis_not_safe"]]
+    assert set(kinds) == {None, "other_person", "harm_others"}
+    assert not any("{" in response["text"] for name in content if "crisis" in name for response in content[name])
+
+
 def test_a_crisis_category_lends_its_fixed_replies_and_not_imported_ones(data: DataFolder) -> None:
     imported(data, "구분,유저,챗봇\n감정/자살충동,죽고 싶어요,힘내세요!\n감정/자살충동/반복,자꾸 죽고 싶어요,\n")
     written = responses(data)
