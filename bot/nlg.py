@@ -14,6 +14,8 @@ from rasa.shared.core.events import BotUttered, SessionStarted
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
+from bot.own_data import own_data
+
 NOTICE = "utter_notice"
 # Rasa's channels send the paragraphs of a text as messages of their own.
 _PARAGRAPH = "\n\n"
@@ -40,6 +42,7 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         Of several texts, the one said last and the one this response gave last are passed over. The first answer of a session
         ends with the notice, in a paragraph of its own.
         """
+        utter_action, values = own_data(utter_action, tracker.sender_id)
         if utter_action not in self.responses:
             return None
         slots = tracker.current_slot_values()
@@ -47,7 +50,7 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         if not variations:
             return None
         said = _said_this_session(tracker)
-        response = self._fill_response(copy.deepcopy(_fresh(variations, utter_action, said)), slots, **kwargs)
+        response = self._fill_response(copy.deepcopy(_fresh(variations, utter_action, said)), slots, **kwargs, **values)
         if not said and response.get("text") and NOTICE in self.responses:
             response["text"] += _PARAGRAPH + self.responses[NOTICE][0]["text"]
         return response

@@ -21,6 +21,9 @@ EXPECTED = [
     # These two are given by bot.nlg and by action_generate_reply, not by a rule.
     "The utterance 'utter_notice' is not used in any story or rule",
     "The utterance 'utter_generated_reply' is not used in any story or rule",
+    # What bot.own_data says in place of another.
+    "The utterance 'utter_no_data' is not used in any story or rule",
+    "The utterance 'utter_data_unreachable' is not used in any story or rule",
 ]
 EXPECTED_WARNINGS.extend([(UserWarning, message) for message in EXPECTED] + [(PyparsingDeprecationWarning, "")])
 
