@@ -15,6 +15,7 @@ from rasa.core.tracker_store import create_tracker_store
 from rasa.shared.exceptions import RasaException
 from rasa.utils.endpoints import read_endpoint_config
 
+import bot.quiet_rasa  # noqa: F401  (what Rasa's libraries say of themselves is nothing for cron's mail)
 from bot.tracker_store import PrivateTrackerStore, StoreUnreachableError
 
 _DAY = 24 * 60 * 60

@@ -236,7 +236,7 @@ class PrivateTrackerStore(SQLTrackerStore):
             StoreUnreachableError: it wasn't done.
         """
         if self.engine.dialect.name == "postgresql":
-            self._execute("SET statement_timeout = 0", f"VACUUM FULL {self.SQLEvent.__tablename__}", "CHECKPOINT")
+            self._execute("SET statement_timeout = 0", f"VACUUM FULL {self.SQLEvent.__tablename__}")
         else:
             self._execute("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -277,8 +277,9 @@ class PrivateTrackerStore(SQLTrackerStore):
                 if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
                     self._retry_at = time.monotonic() + _PAUSE
                 # Not the whole error: it quotes the statement with its values.
+                reason = " ".join(str(error.orig).split())
                 logger.error(
-                    f"The conversation database failed ({type(error).__name__}: {error.orig}). The bot answers on and keeps"
+                    f"The conversation database failed ({type(error).__name__}: {reason}). The bot answers on and keeps"
                     f" conversations in memory; see the tracker_store in endpoints.yml."
                 )
                 raise StoreUnreachableError from None
