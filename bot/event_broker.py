@@ -10,7 +10,7 @@ from rasa.core.brokers.broker import EventBroker
 from bot.safety.personal_data import mask_all
 from bot.safety.pseudonym import Pseudonym, pseudonym
 
-# Parts of an event that a channel fills, at any depth. `value` is a slot's: one holds the metadata of a session's first message.
+# What a channel fills in an event, at any depth. `value` is a slot's: one holds the metadata of a session's first message.
 _FROM_CHANNELS = ("metadata", "value")
 
 logger = logging.getLogger(__name__)
