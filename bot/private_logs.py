@@ -58,6 +58,7 @@ _init_message = UserMessage.__init__
 
 
 def _private_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """A record as logging makes it, already formatted and masked. Never raises: no turn may break on a line of its log."""
     record = _make_record(*args, **kwargs)
     if record.name in _MASKED_BEFORE:
         return record
@@ -65,10 +66,16 @@ def _private_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         message = record.getMessage()
     except (TypeError, ValueError, KeyError):  # its arguments don't fit; logging would print them as they are
         message = f"{record.msg} {record.args}"
-    record.msg, record.args = private(message), ()
-    if record.exc_info:
-        # Handlers print this in place of the exception.
-        record.exc_text = private(_formatter.formatException(record.exc_info))
+    # Handlers print `exc_text` in place of the exception.
+    traceback = _formatter.formatException(record.exc_info) if record.exc_info else None
+    try:
+        record.msg, record.exc_text = private(message), traceback and private(traceback)
+    except Exception as error:
+        record.msg, record.exc_text = (
+            f"A log line could not be masked ({type(error).__name__}) and is left out.",
+            traceback and "…",
+        )
+    record.args = ()
     return record
 
 

@@ -91,7 +91,7 @@ class PrivateTrackerStore(SQLTrackerStore):
             raise RasaException(str(error)) from error
         if dialect.startswith("postgresql"):
             query = {"connect_timeout": str(_CONNECT_TIMEOUT), **(query or {})}
-        elif host is None and not Path(db).exists() and Path(db).absolute().parent.is_dir():
+        elif host is None and db != ":memory:" and not Path(db).exists() and Path(db).absolute().parent.is_dir():
             Path(db).touch(mode=0o600)
         broker = PrivateEventBroker(event_broker) if event_broker else None
         super().__init__(domain, dialect, host, db=db, query=query, event_broker=broker, **options)
