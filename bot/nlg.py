@@ -15,6 +15,8 @@ from rasa.shared.core.events import BotUttered, SessionStarted
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
+from bot.own_data import own_data
+
 NOTICE = "utter_notice"
 CRISIS_NOTICE = "utter_crisis_notice"
 _CRISIS_REPLY = "utter_crisis_"
@@ -45,6 +47,7 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         The first answer of a session ends with the notice, in a paragraph of its own; a crisis reply with a short one, which
         doesn't stand between a person and the numbers.
         """
+        utter_action, values = own_data(utter_action, tracker.sender_id)
         if utter_action not in self.responses:
             return None
         slots = tracker.current_slot_values()
@@ -52,7 +55,7 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         if not variations:
             return None
         said = _said_this_session(tracker)
-        response = _filled(_fresh(variations, utter_action, said), {**slots, **kwargs})
+        response = _filled(_fresh(variations, utter_action, said), {**slots, **kwargs, **values})
         notice = CRISIS_NOTICE if utter_action.startswith(_CRISIS_REPLY) else NOTICE
         if not said and response.get("text") and notice in self.responses:
             response["text"] += _PARAGRAPH + self.responses[notice][0]["text"]

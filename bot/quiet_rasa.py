@@ -29,6 +29,9 @@ EXPECTED = [
     "The utterance 'utter_crisis_",
     "The utterance 'utter_notice' is not used in any story or rule",
     "The utterance 'utter_generated_reply' is not used in any story or rule",
+    # What bot.own_data says in place of another.
+    "The utterance 'utter_no_data' is not used in any story or rule",
+    "The utterance 'utter_data_unreachable' is not used in any story or rule",
 ]
 EXPECTED_WARNINGS.extend([(UserWarning, message) for message in EXPECTED] + [(PyparsingDeprecationWarning, "")])
 

@@ -52,7 +52,8 @@ def test_every_line_is_clean_text(wellness: WellnessData) -> None:
 def test_every_ordinary_intent_has_examples_enough(intents: dict[str, list[str]]) -> None:
     small_talk = {"greet", "goodbye", "thanks", "affirm", "deny", "help", "bot_challenge", "nlu_fallback"}
     safety = {"crisis_safe", "crisis_not_safe", "keep_talking", "about_someone_else"}
-    assert set(intents) == small_talk | safety
+    own_data = {"forget_me", "show_my_data", "privacy"}
+    assert set(intents) == small_talk | safety | own_data
     assert all(len(set(examples)) >= 20 for examples in intents.values())
 
 
