@@ -93,7 +93,8 @@ def reply(messages: Iterable[dict[str, Any]]) -> Reply:
                 # An /intent is for Rasa; people who press a button see what it sends.
                 said.append((title, title if payload.startswith("/") else payload))
         free = MAX_QUICK_REPLIES - len(whole.quick_replies)
-        text = "\n".join([text, *(spoken for _, spoken in said[free:])])
+        in_text = said[free:] if text.strip() else said  # quick replies show below words only
+        text = "\n".join([text, *(spoken for _, spoken in in_text)])
         whole.quick_replies += [
             QuickReply(label=shortened(title, MAX_LABEL), message_text=spoken) for title, spoken in said[:free]
         ]
