@@ -18,7 +18,7 @@ from sanic.response import json as json_response
 from bot.channels.kakao_answer import sentence_answer, wording
 from bot.channels.kakao_models import SkillRequest, UserRequest
 from bot.channels.kakao_settings import KakaoSettings
-from bot.channels.kakao_turns import CHANNEL, KakaoTurns
+from bot.channels.kakao_turns import CHANNEL, KakaoTurns, without_words
 from bot.channels.switches import SwitchedChannel
 
 logger = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ class KakaoInput(SwitchedChannel, KakaoConnector):
 async def _answer(turns: KakaoTurns, request: UserRequest, key: str) -> dict[str, Any]:
     try:
         return (await turns.answer(request, key)).payload()
-    except Exception:
-        logger.exception("A KakaoTalk request was not answered.")
+    except Exception as error:
+        logger.error(f"A KakaoTalk request was not answered: {without_words(error)}")
         return sentence_answer(wording().failed)
 
 

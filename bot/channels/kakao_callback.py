@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
-_CONNECT_SECONDS = 3.0
 # KakaoTalk takes an answer at once or not at all.
-_SEND_SECONDS = 10.0
+_SEND_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 def may_be_called(url: str, hosts: list[str], insecure: bool) -> bool:
@@ -32,10 +32,10 @@ def may_be_called(url: str, hosts: list[str], insecure: bool) -> bool:
 
 
 class CallbackSender:
-    """Posts answers. One for many, as reading the certificates takes longer than sending."""
+    """Posts answers; belongs to the event loop that first sends one."""
 
     def __init__(self) -> None:
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(_SEND_SECONDS, connect=_CONNECT_SECONDS), follow_redirects=False)
+        self._session: aiohttp.ClientSession | None = None
 
     async def send(self, url: str, payload: dict[str, Any], seconds: float) -> bool:
         """Posts the answer; says whether KakaoTalk took it.
@@ -45,28 +45,37 @@ class CallbackSender:
         Args:
             seconds: how long it may be tried.
         """
+        if self._session is None:
+            # Each answer by a connection of its own: one kept open may end while an answer is on its way.
+            connector = aiohttp.TCPConnector(force_close=True, limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=_SEND_TIMEOUT, trust_env=True)
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             try:
-                return _was_taken(await self._client.post(url, json=payload))
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                async with self._session.post(url, json=payload, allow_redirects=False) as response:
+                    return _was_taken(response.status, await response.text(errors="replace"))
+            except aiohttp.ClientConnectorError as error:
                 if asyncio.get_running_loop().time() + _RETRY_SECONDS > deadline:
-                    logger.warning(f"A callback was not sent: no connection to {urlsplit(url).hostname} ({error}).")
+                    logger.warning(f"A callback was not sent: no connection to {urlsplit(url).hostname} ({error.os_error}).")
                     return False
                 await asyncio.sleep(_RETRY_SECONDS)
-            except httpx.HTTPError as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
                 logger.warning(f"A callback may not have been taken: {type(error).__name__}.")
                 return False
 
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
 
-def _was_taken(response: httpx.Response) -> bool:
+
+def _was_taken(status: int, text: str) -> bool:
     """KakaoTalk answers {"status": "SUCCESS" | "FAIL" | "ERROR", …}."""
     try:
-        content = response.json()
+        content = json.loads(text)
     except ValueError:
         content = None
-    status = content.get("status", "SUCCESS") if isinstance(content, dict) else "SUCCESS"
-    if response.is_success and status == "SUCCESS":
+    outcome = content.get("status", "SUCCESS") if isinstance(content, dict) else "SUCCESS"
+    if 200 <= status < 300 and outcome == "SUCCESS":
         return True
-    logger.warning(f"A callback was not taken: HTTP {response.status_code}, status {str(status)[:20]!r}.")
+    logger.warning(f"A callback was not taken: HTTP {status}, status {str(outcome)[:20]!r}.")
     return False

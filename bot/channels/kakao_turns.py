@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ _MOST_PEOPLE = 10_000
 _REPEAT_SECONDS = 3.0
 # The same where the answer was that it takes longer: then the answer of that turn is wanted.
 _HELD_SECONDS = 10.0
+# A turn that takes longer is given up, so that the person's next one can begin.
+_TURN_SECONDS = 60.0
 # A callback address is good for a minute from the request and belongs to one request.
 _CALLBACK_SECONDS = 55.0
 
@@ -142,6 +145,7 @@ class KakaoTurns:
         """Waits for the turns under way and their callbacks, as a server that stops does."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+        await self._sender.close()
 
     def _person(self, name: str) -> Person:
         person = self._people.setdefault(name, Person())
@@ -156,14 +160,15 @@ class KakaoTurns:
         now = asyncio.get_running_loop().time()
         for old in [old for old, one in person.deliveries.items() if one.forgotten_at is not None and one.forgotten_at <= now]:
             del person.deliveries[old]
-        known = person.deliveries.get(key)
-        if known and not (known.is_held and known.exchange.done()):
-            return known
         utterance = request.utterance.strip()
-        if known:
+        fetched = person.last_turn if utterance == wording().fetch.message_text else None
+        known = person.deliveries.get(key)
+        if known and not (known.exchange.done() and (known.is_held or fetched)):
+            return known
+        if fetched:
+            turn = fetched
+        elif known:
             turn = known.turn
-        elif utterance == wording().fetch.message_text and person.last_turn:
-            turn = person.last_turn
         else:
             turn = Turn(person.last_turn.number + 1 if person.last_turn else 0)
             turn.task = self._task(self._turn(person, turn.number, request.user.id, utterance))
@@ -189,14 +194,15 @@ class KakaoTurns:
                 await asyncio.sleep(0)
             channel = KakaoOutputChannel()
             said = Reply()
+            message = UserMessage(utterance, channel, name, input_channel=CHANNEL)
             try:
-                await self._on_new_message(UserMessage(utterance, channel, name, input_channel=CHANNEL))
-            except Exception:
-                logger.exception("A KakaoTalk turn failed.")
+                await asyncio.wait_for(self._on_new_message(message), _TURN_SECONDS)
+            except Exception as error:
+                logger.error(f"A KakaoTalk turn failed: {without_words(error)}")
             try:
                 said = reply(channel.messages)
-            except Exception:
-                logger.exception("What the bot said does not fit KakaoTalk.")
+            except Exception as error:
+                logger.error(f"What the bot said does not fit KakaoTalk: {without_words(error)}")
             person.said.append(Said(number, said if said.outputs else sentence_reply(wording().failed)))
 
     async def _exchange(self, person: Person, delivery: Delivery, callback: str | None, received: float) -> SkillAnswer:
@@ -234,3 +240,8 @@ class KakaoTurns:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def without_words(error: Exception) -> str:
+    """The error's kind and where it happened; its message might quote what a person wrote."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

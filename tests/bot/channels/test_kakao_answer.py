@@ -148,7 +148,9 @@ def test_images_attachments_and_cards_have_their_place() -> None:
 def test_kakao_json_of_the_domain_is_shown_if_kakao_can_show_it() -> None:
     text = {"simpleText": {"text": "카카오에서만"}}
     assert show({"custom": {"kakao": text}}).outputs == [text]
-    for wrong in ({"kakao": {"simpleText": {}}}, {"other": 1}, "text", {"kakao": {**text, "unknown": 1, "simpleImage": {}}}):
+    both = {**text, "simpleImage": {"imageUrl": "https://example.org/a.png", "altText": "그림"}}
+    unshown: list[Any] = [{"kakao": {"simpleText": {}}}, {"other": 1}, "text", {"kakao": both}]
+    for wrong in unshown:
         assert reply([{"custom": wrong}]).outputs == []
 
 
