@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ def may_be_called(url: str, hosts: list[str], insecure: bool) -> bool:
     except ValueError:
         return False
     host = (parts.hostname or "").rstrip(".")
+    # Parsers disagree on hosts with other characters.
+    if not re.fullmatch(r"[a-z0-9.-]+", host):
+        return False
     known = any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts)
     plain = parts.username is None and parts.password is None and not any(character.isspace() for character in url)
     safe = insecure or (parts.scheme == "https" and port in (None, 443))
