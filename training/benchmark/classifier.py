@@ -38,7 +38,7 @@ def measure(bench: Bench, epochs: int = EPOCHS) -> Iterator[Figure]:
     ours = run_alone(train_and_test, bots_pipeline(bench.project), train, test)
     bench.say(f"Rasa's default pipeline: training it for {epochs} epochs and testing it")
     reference = run_alone(train_and_test, rasas_pipeline(epochs), train, test)
-    note = f"{len(train)} utterances learnt, {len(test)} tested; ours with the base encoder, DIET {epochs} epochs; {cores()} cores"
+    note = f"{len(train)} utterances learnt, {len(test)} tested; our encoder: the base; DIET: {epochs} epochs"
     yield Figure(_TOP1, ours[0], reference[0], "share", True, note=note)
     yield Figure(_TIME, ours[1] / 60, reference[1] / 60, "min", note=note)
 
