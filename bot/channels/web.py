@@ -35,7 +35,7 @@ _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class WebInput(SocketIOInput):
-    """Rasa's Socket.IO channel with a page, sessions that can't be guessed or chosen, and each message answered exactly once."""
+    """Rasa's Socket.IO channel with a page, sessions that can't be guessed or chosen, and each message answered just once."""
 
     @classmethod
     def name(cls) -> str:

@@ -39,7 +39,7 @@ _POLICY = "; ".join(
         "trusted-types maeum",
     ]
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Referrer-Policy": "no-referrer",
@@ -66,7 +66,7 @@ class WebFile:
 
     def response(self, request: Request) -> HTTPResponse:
         """The file, or 304 if the browser has it already."""
-        headers = {**_HEADERS, "ETag": self.etag}
+        headers = {**HEADERS, "ETag": self.etag}
         if request.headers.get("If-None-Match") == self.etag:
             return empty(status=304, headers=headers)
         return raw(self.body, content_type=self.content_type, headers=headers)

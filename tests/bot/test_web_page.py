@@ -13,7 +13,7 @@ from browser import Watch, chromium
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 
 from bot.safety.hotlines import hotlines
-from bot.web.page import INDEX, _HEADERS, web_files
+from bot.web.page import HEADERS, INDEX, web_files
 
 ADDRESS = "http://maeum.test/"
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
@@ -51,7 +51,7 @@ FILES = web_files("webhooks/web", "webhooks/web/socket")
 def _serve(route: Route) -> None:
     name = route.request.url.removeprefix(ADDRESS).removeprefix("webhooks/web/") or INDEX
     file = FILES[name]
-    route.fulfill(body=file.body, headers={**_HEADERS, "Content-Type": file.content_type})
+    route.fulfill(body=file.body, headers={**HEADERS, "Content-Type": file.content_type})
 
 
 class Server:
@@ -145,7 +145,7 @@ def test_the_first_words_can_be_pressed(context: BrowserContext) -> None:
 
 
 @pytest.mark.parametrize("context", [{"reduced_motion": "reduce"}, {"reduced_motion": "no-preference"}], indirect=True)
-def test_waiting_for_an_answer_shows_and_is_announced(context: BrowserContext, request: pytest.FixtureRequest) -> None:
+def test_waiting_for_an_answer_shows_and_is_announced(context: BrowserContext) -> None:
     page, _, _ = visit(context, lambda text: None)
     expect(page.locator("#typing")).to_be_hidden()
     say(page, "안녕하세요")
@@ -171,11 +171,11 @@ def test_enter_sends_but_not_while_hangul_is_composed_and_shift_enter_breaks_the
     field = page.get_by_label("보낼 말")
     expect(field).to_be_focused()
     field.fill("안녕하세")
-    for composing in ("{isComposing: true}", "{keyCode: 229}"):
+    for composing in ({"isComposing": True}, {"keyCode": 229}):
         page.evaluate(
             "options => document.activeElement.dispatchEvent(new KeyboardEvent('keydown',"
             " {key: 'Enter', bubbles: true, cancelable: true, ...options}))",
-            {"isComposing": True} if "isComposing" in composing else {"keyCode": 229},
+            composing,
         )
     assert server.heard == []
     page.keyboard.press("Shift+Enter")
