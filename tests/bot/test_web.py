@@ -8,23 +8,20 @@ import signal
 import sqlite3
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import socketio
 from browser import Watch, chromium
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from rasa.shared.exceptions import InvalidConfigException
 from servers import MODEL, ROOT, endpoints, free_port, running
+from socket_client import SOCKET, client, message, run
 
 from bot.channels.web import WebInput
 from bot.safety.hotlines import hotlines
-
-SOCKET = "/webhooks/web/socket/"
 
 
 class Bot:
@@ -236,61 +233,45 @@ def test_behind_a_proxy_only_the_named_origins_may() -> None:
             WebInput.from_credentials({"allowed_origins": wrong})
 
 
-@asynccontextmanager
-async def client(bot: Bot, session_id: object = None) -> AsyncIterator[tuple[socketio.AsyncClient, str, list[Any]]]:
-    """Somebody's own program at the socket: with its session token and everything it hears."""
-    heard: list[Any] = []
-    token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    connection = socketio.AsyncClient(reconnection=False)
-    connection.on("bot_uttered", heard.append)
-    connection.on("session_confirm", token.set_result)
-    await connection.connect(bot.address, transports=["websocket"], socketio_path=SOCKET)
-    try:
-        await connection.emit("session_request", {"session_id": session_id})
-        yield connection, await asyncio.wait_for(token, 20), heard
-    finally:
-        await connection.disconnect()
-
-
-def message(text: str, **more: Any) -> dict[str, Any]:
-    return {"id": uuid.uuid4().hex, "message": text, **more}
-
-
 def test_a_session_cannot_be_chosen_guessed_or_joined(bot: Bot) -> None:
     async def scenario() -> None:
-        async with client(bot) as (person, token, heard):
+        async with client(bot.port) as person:
+            token = person.token.result()
             session_id, signature = token.split(".")
             forged = [f"{session_id}.", f"{session_id}.{signature[:-1]}", f"{session_id}.{'0' * 64}", f"chosen.{signature}",
                       session_id, f"web-{session_id}", signature, "마음", "", 1, None, [token], {"a": 1}]  # fmt: skip
             tokens = [token]
             for attempt in forged:
-                async with client(bot, attempt) as (stranger, own, overheard):
-                    tokens.append(own)
-                    await person.call("user_uttered", message("안녕하세요"), timeout=20)
-                    await stranger.call("user_uttered", message("안녕하세요", session_id=token), timeout=20)
-                    assert all(said["id"] not in {mine["id"] for mine in heard} for said in overheard)
-                    assert len(overheard) == 2, "an answer and the notice, as in a new conversation"
+                async with client(bot.port, attempt) as stranger:
+                    tokens.append(stranger.token.result())
+                    await person.say(message("안녕하세요"))
+                    await stranger.say(message("안녕하세요", session_id=token))
+                    assert len(stranger.heard) == 2, "an answer and the notice, as in a new conversation, and nobody else's"
+                    assert not {said["id"] for said in stranger.heard} & {said["id"] for said in person.heard}
             assert len(set(tokens)) == len(tokens)
-            async with client(bot, token) as (_, same, _):
-                assert same == token
+            async with client(bot.port, token) as again:
+                assert again.token.result() == token
+                await person.say(message("잠이 안 와요"))
+                await again.say(message("안녕하세요"))
+                assert again.heard[0] in person.heard, "who has the token is in the conversation"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_message_sent_again_gets_the_same_answer_and_is_heard_once(bot: Bot) -> None:
     async def scenario() -> None:
         text = f"회사 가기 싫어요 {uuid.uuid4()}"
         sent = message(text)
-        async with client(bot) as (person, token, _):
-            first, second = await asyncio.gather(*(person.call("user_uttered", sent, timeout=20) for _ in range(2)))
+        async with client(bot.port) as person:
+            first, second = await asyncio.gather(person.say(sent), person.say(sent))
             assert first == second
             assert first["status"] == "answered"
             assert len(first["messages"]) == 2
-        async with client(bot, token) as (person, _, _):
-            assert await person.call("user_uttered", sent, timeout=20) == first
+        async with client(bot.port, person.token.result()) as person:
+            assert await person.say(sent) == first
         assert bot.times_heard(text) == 1
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -301,23 +282,20 @@ def test_a_message_sent_again_gets_the_same_answer_and_is_heard_once(bot: Bot) -
 )  # fmt: skip
 def test_what_is_no_message_is_refused_and_the_next_one_answered(bot: Bot, sent: Any) -> None:
     async def scenario() -> None:
-        async with client(bot) as (person, _, heard):
-            assert await person.call("user_uttered", sent, timeout=20) == {"status": "refused"}
-            assert heard == []
-            answer = await person.call("user_uttered", message("\ud800 안녕하세요"), timeout=20)
-            assert answer["status"] == "answered"
+        async with client(bot.port) as person:
+            assert await person.say(sent) == {"status": "refused"}
+            assert person.heard == []
+            assert (await person.say(message("\ud800 안녕하세요")))["status"] == "answered"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
-def test_words_come_before_a_session_only_to_nothing(bot: Bot) -> None:
+def test_nobody_is_heard_without_a_session(bot: Bot) -> None:
     async def scenario() -> None:
-        connection = socketio.AsyncClient(reconnection=False)
-        await connection.connect(bot.address, transports=["websocket"], socketio_path=SOCKET)
-        assert await connection.call("user_uttered", message("안녕"), timeout=20) == {"status": "refused"}
-        await connection.disconnect()
+        async with client(bot.port, ask=False) as person:
+            assert await person.say(message("안녕하세요")) == {"status": "refused"}
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_the_log_has_nothing_of_what_was_said(bot: Bot) -> None:
