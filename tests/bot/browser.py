@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # Eight workers may share two cores; nothing here is a measurement.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 _REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) =>

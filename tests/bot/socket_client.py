@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
-import websockets
+from websockets.legacy.client import WebSocketClientProtocol, connect
 
 SOCKET = "/webhooks/web/socket/"
 
@@ -18,7 +18,7 @@ SOCKET = "/webhooks/web/socket/"
 class Client:
     """Somebody's own program at the socket. (python-socketio's client needs a newer aiohttp than Rasa does.)"""
 
-    def __init__(self, connection: websockets.WebSocketClientProtocol) -> None:
+    def __init__(self, connection: WebSocketClientProtocol) -> None:
         self._connection = connection
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -26,13 +26,15 @@ class Client:
 
     async def read(self) -> None:
         async for frame in self._connection:
-            content = json.loads(frame[frame.index("[") :]) if frame[:2] in ("42", "43") else None
-            if frame[:2] == "43":
-                self._answers[int(frame[2 : frame.index("[")])].set_result(content[0])
-            elif content and content[0] == "session_confirm":
-                self.token.set_result(content[1])
-            elif content:
-                self.heard.append(content[1])
+            head, bracket, rest = str(frame).partition("[")
+            if head.startswith("43"):
+                self._answers[int(head[2:])].set_result(json.loads(bracket + rest)[0])
+            elif head == "42":
+                name, data = json.loads(bracket + rest)
+                if name == "session_confirm":
+                    self.token.set_result(data)
+                else:
+                    self.heard.append(data)
 
     async def emit(self, name: str, data: object) -> None:
         await self._connection.send(f"42{json.dumps([name, data])}")
@@ -48,7 +50,7 @@ class Client:
 @asynccontextmanager
 async def client(port: int, session_id: object = None, ask: bool = True) -> AsyncIterator[Client]:
     """A connected client which, unless it doesn't `ask`, has a session."""
-    async with websockets.connect(f"ws://127.0.0.1:{port}{SOCKET}?EIO=4&transport=websocket") as connection:
+    async with connect(f"ws://127.0.0.1:{port}{SOCKET}?EIO=4&transport=websocket") as connection:
         assert str(await connection.recv()).startswith("0")
         await connection.send("40")
         assert str(await connection.recv()).startswith("40")

@@ -7,7 +7,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,18 +89,23 @@ def say(page: Page, text: str) -> None:
     page.get_by_role("button", name="보내기", exact=True).click()
 
 
+def answers(page: Page, count: int) -> None:
+    """Waits until the bot has said so much and every message has got through."""
+    expect(page.locator(".bot")).to_have_count(count)
+    expect(page.locator(".trouble")).to_have_count(0)
+
+
 def test_a_conversation(bot: Bot, context: BrowserContext) -> None:
     page, watch = visit(context, bot)
     say(page, "안녕하세요")
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(page, 2)
     expect(page.locator(".bot").last).to_contain_text("의사나 상담사가 아니고")
     say(page, "요즘 밤에 잠이 안 와요")
-    expect(page.locator(".bot")).to_have_count(3)
-    expect(page.locator(".trouble")).to_have_count(0)
+    answers(page, 3)
     assert watch.complaints == []
     assert watch.hosts == {f"127.0.0.1:{bot.port}"}
     page.reload()
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    painted = page.wait_for_function("performance.getEntriesByName('first-contentful-paint')[0]?.startTime").json_value()
     sizes = page.evaluate("performance.getEntries().map(entry => [entry.name, entry.decodedBodySize ?? 0])")
     print(f"\nfirst contentful paint {painted:.0f} ms, {sum(size for _, size in sizes)} bytes in {len(sizes)} entries")
 
@@ -118,7 +122,7 @@ def test_a_crisis_gets_its_reply_with_a_number_to_tap(bot: Bot, context: Browser
 def test_a_reload_keeps_what_was_said_and_what_was_being_written(bot: Bot, context: BrowserContext) -> None:
     page, _ = visit(context, bot)
     say(page, "안녕하세요")
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(page, 2)
     said = page.locator("#log").inner_text()
     page.get_by_label("보낼 말").fill("쓰다 만 말")
     page.reload()
@@ -126,22 +130,21 @@ def test_a_reload_keeps_what_was_said_and_what_was_being_written(bot: Bot, conte
     expect(page.get_by_label("보낼 말")).to_have_value("쓰다 만 말")
     say(page, "잠이 안 와요")
     # The notice isn't said again: it is the same conversation.
-    expect(page.locator(".trouble")).to_have_count(0)
-    expect(page.locator(".bot")).to_have_count(3)
+    answers(page, 3)
 
 
 def test_deleting_forgets_the_words_and_the_session_in_every_tab(bot: Bot, context: BrowserContext) -> None:
     page, _ = visit(context, bot)
     say(page, "안녕하세요")
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(page, 2)
     other, _ = visit(context, bot)
-    expect(other.locator(".bot")).to_have_count(2)
+    answers(other, 2)
     session = page.evaluate("localStorage['maeum.session']")
     page.get_by_label("보낼 말").fill("쓰다 만 말")
 
     page.get_by_role("button", name="대화 지우기").click()
     page.get_by_role("button", name="그대로 두기").click()
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(page, 2)
     page.get_by_role("button", name="대화 지우기").click()
     page.get_by_role("button", name="지우기", exact=True).click()
 
@@ -152,18 +155,18 @@ def test_deleting_forgets_the_words_and_the_session_in_every_tab(bot: Bot, conte
     assert "안녕" not in page.evaluate("JSON.stringify(localStorage)")
     say(other, "잠이 안 와요")
     # The notice is said again: it is another conversation.
-    expect(other.locator(".bot")).to_have_count(2)
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(other, 2)
+    answers(page, 2)
 
 
 def test_the_conversation_goes_on_by_itself_when_the_server_was_killed_and_is_back(bot: Bot, context: BrowserContext) -> None:
     page, watch = visit(context, bot)
     say(page, "안녕하세요")
-    expect(page.locator(".bot")).to_have_count(2)
+    answers(page, 2)
     page.evaluate("navigator.serviceWorker.ready.then(() => 0)")
     bot.kill()
     try:
-        first, second = f"회사에 가기 싫어요 {uuid.uuid4()}", f"남편이랑 싸웠어요 {uuid.uuid4()}"
+        first, second = "사장님이 미워서 회사에 가기 싫어요", "남편이랑 어제 또 싸웠어요"
         say(page, first)
         expect(page.locator("#connection")).to_contain_text("연결이 잠시 끊겼어요")
         say(page, second)
@@ -260,7 +263,7 @@ def test_a_session_cannot_be_chosen_guessed_or_joined(bot: Bot) -> None:
 
 def test_a_message_sent_again_gets_the_same_answer_and_is_heard_once(bot: Bot) -> None:
     async def scenario() -> None:
-        text = f"회사 가기 싫어요 {uuid.uuid4()}"
+        text = "팀장님이 사람들 앞에서 소리를 질러요"
         sent = message(text)
         async with client(bot.port) as person:
             first, second = await asyncio.gather(person.say(sent), person.say(sent))
