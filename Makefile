@@ -43,10 +43,11 @@ $(MODEL): $(MODEL_SOURCES)
 chat: train ## Talk to the bot in this terminal; DEBUG=1 says why it answers so
 	@LOG_LEVEL=ERROR $(PYTHON) -m bot.serve --shell $(if $(DEBUG),--explain)
 
-serve: train ## Serve REST on :5005, the action server on :5055
+serve: train ## Serve the web chat and REST on :5005, the action server on :5055
 	@$(PYTHON) -m bot.serve
 
 test: train ## The whole test suite
+	@scripts/test_browser.sh
 	@$(PYTHON) -m pytest
 
 lint: data ## ruff, mypy and `rasa data validate`

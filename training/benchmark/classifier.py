@@ -16,7 +16,7 @@ import yaml
 
 from training.base_encoder import build_base_encoder
 from training.benchmark.figures import Bench, Figure, skipped
-from training.benchmark.measuring import cores, run_alone
+from training.benchmark.measuring import run_alone
 from training.dataset import WELLNESS_COLUMNS, wellness_data
 from training.tables import read_table
 
