@@ -1,4 +1,7 @@
-"""Fine-tuning a causal language model of KoGPT2's kind on question–answer pairs, and exporting it to CTranslate2."""
+"""Fine-tuning a causal language model of KoGPT2's kind on question–answer pairs, and exporting it to CTranslate2.
+
+Beside it goes what its replies are ranked by: a sentence encoder, and the vectors of the pairs it learned from.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
+import numpy as np
 import torch
 
-from components.encoder.checkpoint import require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
+from components.encoder.checkpoint import load_checkpoint, require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
 from kogpt2_transformers import get_kogpt2_model, get_kogpt2_tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
+from bot.reply_ranking import ENCODER_FOLDER, KNOWN_FILE
+from components.encoder.onnx_encoder import OnnxEncoder
 from components.trainer import Example, fine_tune, hold_out, run_name
 from components.training_settings import TrainingSettings
+from training.sentence_encoder import export_sentence_encoder
 
 _UNKNOWN = "<unk>"
 _IGNORED = -100  # the label torch's cross entropy passes over
@@ -31,6 +38,8 @@ class GeneratorError(Exception):
 class GeneratorSettings(TrainingSettings):
     """How a generator is fine-tuned; pairs longer than `max_length` are left out."""
 
+    # By whose sentence vectors replies are ranked: a Hugging Face hub id or a local folder.
+    encoder: str = ".cache/base-encoder"
     epochs: int = 5
     patience: int = 2
     batch_size: int = 16
@@ -66,7 +75,9 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
 
     Raises:
         GeneratorError: the base can't be loaded, or lacks the tokens `<s>` and `</s>`.
+        components.encoder.settings.EncoderError: the encoder that ranks replies can't be loaded.
     """
+    load_checkpoint(settings.encoder)  # now, because training may take hours
     model, tokenizer = _load(settings.source)
     sequences = [_token_ids(tokenizer, question, answer) for question, answer in pairs]
     sequences = [ids for ids in sequences if len(ids) <= settings.max_length]
@@ -79,6 +90,7 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
     trainer = fine_tune(model, examples, _collate, settings, checkpoints, hold_out(len(examples), settings))
     loss = float(trainer.evaluate()["eval_loss"])
     export(trainer.model, tokenizer, out)
+    export_known(settings.encoder, pairs, out)
     shutil.rmtree(checkpoints)
     return loss
 
@@ -96,6 +108,20 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
         tokenizer.backend_tokenizer.save(str(converted / TOKENIZER_FILE))
         shutil.rmtree(out, ignore_errors=True)
         converted.rename(out)
+
+
+def export_known(encoder: str, pairs: list[tuple[str, str]], folder: Path) -> None:
+    """Writes into `folder` what `ReplyRanker` loads: the encoder, and the vectors of the pairs' texts."""
+    (folder / ENCODER_FOLDER).mkdir()
+    export_sentence_encoder(encoder, folder / ENCODER_FOLDER)
+    known = OnnxEncoder.load(folder / ENCODER_FOLDER)
+    questions, answers = ({text: place for place, text in enumerate(dict.fromkeys(texts))} for texts in zip(*pairs))
+    np.savez(
+        folder / KNOWN_FILE,
+        questions=known.logits(list(questions)).astype(np.float16),
+        answers=known.logits(list(answers)).astype(np.float16),
+        pairs=np.array([(questions[question], answers[answer]) for question, answer in pairs]),
+    )
 
 
 def _load(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

@@ -2,7 +2,9 @@
 
 It refuses too much rather than too little, because whoever asks has a written answer for that case. Swearing is `korcen`'s to
 know (Apache 2.0); what else no reply may say stands in `guard.yml` and `data/banned_in_answers.yml`. Words are found among the
-morphemes Kiwi sees, so endings and spacing don't hide them.
+morphemes Kiwi sees, so endings and spacing don't hide them. Because no list of what is harmful is ever complete, a reply may
+besides use only words that the bot's own answers use, which people wrote, and nouns of the message; and what it states or asks
+someone to do must close as one of their sentences does.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from typing import Any, NamedTuple
 import yaml
 
 from bot.safety.morpheme_rules import MorphemeRule
-from components.morphemes import Morpheme, morphemes
+from components.morphemes import Morpheme, morphemes, morphemes_of_all
 from components.text import normalise
 
 _PROJECT = Path(__file__).parents[2]
 _RULES = Path(__file__).with_suffix(".yml")
 _CRISIS = _PROJECT / "data" / "crisis.yml"
 _BANNED = _PROJECT / "data" / "banned_in_answers.yml"
+_ANSWERS = (_PROJECT / "domain.yml", _PROJECT / "data" / "generated" / "responses.yml")
 
 _LENGTHS = (6, 160)  # characters of a reply
 _MORPHEMES_PER_SENTENCE = 3
@@ -33,8 +36,12 @@ _NUMBER = re.compile(r"\d[\d\- .]*\d|\d")
 _LONGEST_NUMBER = 2  # digits; minutes and ages have two, nothing that identifies or is dialled does
 _NUMBER_IN_WORDS = re.compile(r"(?:[공영일이삼사오육륙칠팔구]\s?){7,}")
 _SENTENCE = re.compile(r"[^.!?…~]+[.!?…~]*")
-_REPEATED = re.compile(r"(.{2,}?)\s*\1\s*\1|(.)\2{3,}")
+_REPEATED = re.compile(r"(.{2,}?)\s*\1\s*\1|(.)\2{3,}|(.{5,})\s*\3")
+_CONTENT = ("NNG", "NNP", "XR", "VV", "VA", "MAG", "NR")  # tags of the words that carry meaning
+_MOST_OF_A_WORD = 2  # how often one noun may stand in a sentence
 _NAME_REACH = 14  # characters before a hotline's number in which its name may stand
+_END = 5  # morphemes, the full stop among them, in which a sentence closes
+_FORBIDDEN_WITHIN = 6  # morphemes before "지 마세요" in which stands what is not to be done
 _DENIED_WITHIN = 9  # morphemes after what is denied
 _PROPOSED_WITHIN = 9  # morphemes after what is proposed
 _ENDED_WITHIN = 7  # morphemes after it in which an imperative still means it
@@ -50,13 +57,16 @@ class Refusal(NamedTuple):
 class Guard:
     """Looks replies over. Loading takes Kiwi's second or two; a reply takes some milliseconds."""
 
-    def __init__(self, rules: Path = _RULES, crisis: Path = _CRISIS, banned: Path = _BANNED) -> None:
+    def __init__(
+        self, rules: Path = _RULES, crisis: Path = _CRISIS, banned: Path = _BANNED, answers: Sequence[Path] = _ANSWERS
+    ) -> None:
         """Reads the rules.
 
         Args:
             rules: as `guard.yml`.
             crisis: as `data/crisis.yml`, whose telephone numbers are the only ones a reply may name.
             banned: as `data/banned_in_answers.yml`: regular expressions by kind.
+            answers: files with the bot's written responses, as Rasa has them, whose words a reply may use.
 
         Raises:
             ValueError: a rule can't be read; the message names it.
@@ -77,12 +87,18 @@ class Guard:
             self._negations = [MorphemeRule.parse(text, 0) for text in content["negations"]]
             self._negations_before = [MorphemeRule.parse(text, 0) for text in content["negations_before"]]
             self._endings = set(content["endings"])
+            self._forbidden, self._forbiddable = parsed(content["forbidding"]), parsed(content["forbiddable"])
+            also, self._free_closings = content["words"], parsed(content["free_closings"])
             self._agreement, self._despair = parsed(content["agreement"]), parsed(content["despair"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{rules}: the rules are incomplete ({error}); compare them with bot/safety/guard.yml.") from error
         self._banned = [(kind, re.compile(text)) for kind, texts in _load(banned).items() for text in texts]
         self._hotlines = dict(_hotlines(_load(crisis)["hotlines"]))
         self._swears = _swearing()
+        written = [text["text"] for file in answers for texts in _load(file)["responses"].values() for text in texts]
+        analysed = morphemes_of_all([sentence for text in [*written, *also] for sentence in _sentences(text)])
+        self._words = {word for found in analysed for word in _content(found)}
+        self._closings = {_closing(found) for found in analysed}
 
     def silences(self, message: str) -> Refusal | None:
         """Why nothing generated may answer `message` at all; None if it may.
@@ -97,10 +113,11 @@ class Guard:
         fault = self._ill_formed(reply) or self._with_a_number(reply) or self._banned_text(reply)
         if fault:
             return fault
-        sentences = [morphemes(sentence.strip()) for sentence in _SENTENCE.findall(reply) if sentence.strip(" .!?…~'\"")]
+        sentences = [morphemes(sentence) for sentence in _sentences(reply)]
         return (
             self._broken(sentences)
             or self._harmful(sentences)
+            or self._unlike_the_answers(message, sentences)
             or self._agrees_with_despair(message, sentences)
             or _echoes(message, reply)
         )
@@ -147,6 +164,9 @@ class Guard:
                 return Refusal("sentence", text)
             if not words or not _ends_politely(words):
                 return Refusal("sentence", text)
+            nouns = Counter(word.form for word in words if word.tag == "NNG" and len(word.form) > 1)
+            if nouns and max(nouns.values()) > _MOST_OF_A_WORD:
+                return Refusal("loop", text)
             pairs = Counter(pairwise((word.form, word.tag) for word in words))
             if pairs and max(pairs.values()) > 2:
                 return Refusal("loop", text)
@@ -162,10 +182,29 @@ class Guard:
                 for rule in rules:
                     if any(not (kind in self._deniable and self._is_denied(sentence[end:])) for _, end in rule.spans(sentence)):
                         return Refusal(kind, rule.text)
+            for rule in self._forbidden:
+                for start, end in rule.spans(sentence):
+                    if not any(
+                        allowed.spans(sentence[max(0, start - _FORBIDDEN_WITHIN) : end]) for allowed in self._forbiddable
+                    ):
+                        return Refusal("forbids", rule.text)
             for kind, rules in self._proposed.items():
                 for rule in rules:
                     if any(self._is_proposed(sentence, start, end) for start, end in rule.spans(sentence)):
                         return Refusal(kind, rule.text)
+        return None
+
+    def _unlike_the_answers(self, message: str, sentences: list[tuple[Morpheme, ...]]) -> Refusal | None:
+        asked = {word for word in _content(morphemes(message)) if word[1] == "NNG"}
+        for sentence in sentences:
+            for word in _content(sentence):
+                if word not in self._words and word not in asked:
+                    return Refusal("word", word[0])
+            closing = _closing(sentence)
+            is_question = any(morpheme.form == "?" for morpheme in sentence)
+            is_free = any(rule.spans(sentence[-_END:]) for rule in self._free_closings)
+            if closing not in self._closings and not is_question and not is_free:
+                return Refusal("statement", " ".join(closing))
         return None
 
     def _is_denied(self, after: tuple[Morpheme, ...]) -> bool:
@@ -203,6 +242,25 @@ def _matches(rules: dict[str, list[MorphemeRule]], sentence: tuple[Morpheme, ...
         for rule in patterns:
             if rule.spans(sentence):
                 yield Refusal(kind, rule.text)
+
+
+def _content(sentence: Sequence[Morpheme]) -> Iterator[tuple[str, str]]:
+    """The words that carry meaning, with their tags; Kiwi marks irregular verbs in the tag's end, which doesn't matter here."""
+    for morpheme in sentence:
+        tag = morpheme.tag.partition("-")[0]
+        if tag in _CONTENT:
+            yield morpheme.form, tag
+
+
+def _closing(sentence: Sequence[Morpheme]) -> tuple[str, ...]:
+    """The forms from the last word that carries meaning to the sentence's end, without punctuation and honorifics."""
+    words = [morpheme for morpheme in sentence if not morpheme.tag.startswith("S")]
+    last = max((place for place, word in enumerate(words) if word.tag.partition("-")[0] in _CONTENT), default=0)
+    return tuple(word.form for word in words[last:] if word.form not in ("시", "으시"))
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip(" .!?…~'\"")]
 
 
 def _ends_politely(words: list[Morpheme]) -> bool:

@@ -100,6 +100,17 @@ def test_no_number_longer_than_two_digits_passes_but_a_hotlines(guard: Guard, nu
     assert refused != (number in hotlines)
 
 
+def test_the_only_numbers_are_those_of_the_crisis_file_however_it_writes_them(tmp_path: Path) -> None:
+    file = tmp_path / "crisis.yml"
+    entries = {"one": "청소년전화 1388(24시간)", "two": {"name": "경찰", "number": "112"}, "three": 119}
+    file.write_text(yaml.safe_dump({"hotlines": entries}, allow_unicode=True), encoding="utf-8")
+    guard = Guard(crisis=file)
+    for named in ("청소년전화 1388", "경찰 112", "119"):
+        assert guard.refuses(MESSAGE, f"위험하다고 느껴지면 {named}에 전화해 주세요.") is None
+    for wrong in ("청소년전화 112", "경찰 1388", "109"):
+        assert guard.refuses(MESSAGE, f"위험하다고 느껴지면 {wrong}에 전화해 주세요.")
+
+
 def test_rules_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     file = tmp_path / "guard.yml"
     file.write_text("gap: 4\nsilent: {crisis: ['|x']}\nnever: {}\n", encoding="utf-8")
