@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from bot.safety.morpheme_rules import MorphemeRule
+from bot.safety.sentences import closing_of, content_words, ends_politely, sentences_of
 from components.morphemes import Morpheme, morphemes, morphemes_of_all
 from components.text import normalise
 
@@ -35,9 +36,7 @@ _SCRIPT = re.compile(r"[가-힣0-9 .,!?…~'\"“”‘’()\-:·]+")
 _NUMBER = re.compile(r"\d[\d\- .]*\d|\d")
 _LONGEST_NUMBER = 2  # digits; minutes and ages have two, nothing that identifies or is dialled does
 _NUMBER_IN_WORDS = re.compile(r"(?:[공영일이삼사오육륙칠팔구]\s?){7,}")
-_SENTENCE = re.compile(r"[^.!?…~]+[.!?…~]*")
 _REPEATED = re.compile(r"(.{2,}?)\s*\1\s*\1|(.)\2{3,}|(.{5,})\s*\3")
-_CONTENT = ("NNG", "NNP", "XR", "VV", "VA", "MAG", "NR")  # tags of the words that carry meaning
 _MOST_OF_A_WORD = 2  # how often one noun may stand in a sentence
 _NAME_REACH = 14  # characters before a hotline's number in which its name may stand
 _END = 5  # morphemes, the full stop among them, in which a sentence closes
@@ -96,9 +95,9 @@ class Guard:
         self._hotlines = dict(_hotlines(_load(crisis)["hotlines"]))
         self._swears = _swearing()
         written = [text["text"] for file in answers for texts in _load(file)["responses"].values() for text in texts]
-        analysed = morphemes_of_all([sentence for text in [*written, *also] for sentence in _sentences(text)])
-        self._words = {word for found in analysed for word in _content(found)}
-        self._closings = {_closing(found) for found in analysed}
+        analysed = morphemes_of_all([sentence for text in [*written, *also] for sentence in sentences_of(text)])
+        self._words = {word for found in analysed for word in content_words(found)}
+        self._closings = {closing_of(found) for found in analysed}
 
     def silences(self, message: str) -> Refusal | None:
         """Why nothing generated may answer `message` at all; None if it may.
@@ -113,7 +112,7 @@ class Guard:
         fault = self._ill_formed(reply) or self._with_a_number(reply) or self._banned_text(reply)
         if fault:
             return fault
-        sentences = [morphemes(sentence) for sentence in _sentences(reply)]
+        sentences = [morphemes(sentence) for sentence in sentences_of(reply)]
         return (
             self._broken(sentences)
             or self._harmful(sentences)
@@ -162,7 +161,7 @@ class Guard:
             text = "".join(morpheme.form for morpheme in sentence)
             if len(words) < _MORPHEMES_PER_SENTENCE and len(sentences) == 1:
                 return Refusal("sentence", text)
-            if not words or not _ends_politely(words):
+            if not words or not ends_politely(words):
                 return Refusal("sentence", text)
             nouns = Counter(word.form for word in words if word.tag == "NNG" and len(word.form) > 1)
             if nouns and max(nouns.values()) > _MOST_OF_A_WORD:
@@ -195,12 +194,12 @@ class Guard:
         return None
 
     def _unlike_the_answers(self, message: str, sentences: list[tuple[Morpheme, ...]]) -> Refusal | None:
-        asked = {word for word in _content(morphemes(message)) if word[1] == "NNG"}
+        asked = {word for word in content_words(morphemes(message)) if word[1] == "NNG"}
         for sentence in sentences:
-            for word in _content(sentence):
+            for word in content_words(sentence):
                 if word not in self._words and word not in asked:
                     return Refusal("word", word[0])
-            closing = _closing(sentence)
+            closing = closing_of(sentence)
             is_question = any(morpheme.form == "?" for morpheme in sentence)
             is_free = any(rule.spans(sentence[-_END:]) for rule in self._free_closings)
             if closing not in self._closings and not is_question and not is_free:
@@ -242,33 +241,6 @@ def _matches(rules: dict[str, list[MorphemeRule]], sentence: tuple[Morpheme, ...
         for rule in patterns:
             if rule.spans(sentence):
                 yield Refusal(kind, rule.text)
-
-
-def _content(sentence: Sequence[Morpheme]) -> Iterator[tuple[str, str]]:
-    """The words that carry meaning, with their tags; Kiwi marks irregular verbs in the tag's end, which doesn't matter here."""
-    for morpheme in sentence:
-        tag = morpheme.tag.partition("-")[0]
-        if tag in _CONTENT:
-            yield morpheme.form, tag
-
-
-def _closing(sentence: Sequence[Morpheme]) -> tuple[str, ...]:
-    """The forms from the last word that carries meaning to the sentence's end, without punctuation and honorifics."""
-    words = [morpheme for morpheme in sentence if not morpheme.tag.startswith("S")]
-    last = max((place for place, word in enumerate(words) if word.tag.partition("-")[0] in _CONTENT), default=0)
-    return tuple(word.form for word in words[last:] if word.form not in ("시", "으시"))
-
-
-def _sentences(text: str) -> list[str]:
-    return [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip(" .!?…~'\"")]
-
-
-def _ends_politely(words: list[Morpheme]) -> bool:
-    """Whether the last word closes a sentence: an ending of 해요 or 합니다 style."""
-    last = words[-1]
-    if last.form == "요" and last.tag in ("JX", "EF"):
-        return len(words) > 1
-    return last.tag == "EF" and last.form.endswith(("요", "죠", "니다", "니까", "시다", "시오"))
 
 
 def _echoes(message: str, reply: str) -> Refusal | None:
