@@ -37,6 +37,16 @@ PAIRS = [
 ]
 
 
+# What the original's generator told a depressed person.
+HARMFUL_PAIR = ("자꾸 우울해져요", "나쁜 생각을 많이 하는 건 어떨까요?")
+
+
+@pytest.fixture(scope="session")
+def harmful_pair() -> tuple[str, str]:
+    """A question with an answer that no person may be given."""
+    return HARMFUL_PAIR
+
+
 @pytest.fixture(scope="session")
 def pairs() -> list[tuple[str, str]]:
     """Questions with the answers a generator is to learn by heart."""
@@ -103,7 +113,7 @@ def kogpt2(tmp_path_factory: pytest.TempPathFactory, examples: tuple[list[str], 
     folder = tmp_path_factory.mktemp("kogpt2")
     pieces = SentencePieceBPETokenizer()
     pieces.train_from_iterator(
-        [*examples[0], *(answer for _, answer in PAIRS)], vocab_size=400, min_frequency=1,
+        [*examples[0], *(answer for _, answer in [*PAIRS, HARMFUL_PAIR])], vocab_size=400, min_frequency=1,
         special_tokens=["<s>", "</s>", "<usr>", "<pad>", "<sys>", "<unk>"],
         show_progress=False,
     )  # fmt: skip

@@ -13,23 +13,23 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot.actions import generate_reply
 from bot.actions.generate_reply import ActionGenerateReply
 
-# What the original's generator told a depressed person.
-HARMFUL = ("요즘 자꾸 가라앉아요", "나쁜 생각을 많이 하는 건 어떨까요?")
-KIND = ("오늘 하루가 길었어요", "하루가 길게 느껴지셨군요. 지금은 좀 어떠세요?")
+Pair = tuple[str, str]
 
 
 @pytest.fixture(scope="module")
-def model(kogpt2: Path, koelectra: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generator that has learned one kind and one harmful answer by heart."""
+def model(
+    kogpt2: Path, koelectra: Path, pairs: list[Pair], harmful_pair: Pair, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A generator that has learned kind answers and a harmful one by heart."""
     from training.generator import GeneratorSettings, finetune_generator
 
     work = tmp_path_factory.mktemp("generator")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
         settings = GeneratorSettings(
-            source=str(kogpt2), encoder=str(koelectra), epochs=30, patience=30, learning_rate=5e-3, batch_size=8
+            source=str(kogpt2), encoder=str(koelectra), epochs=40, patience=40, learning_rate=5e-3, batch_size=8
         )
-        finetune_generator(settings, [HARMFUL, KIND] * 30, work / "model")
+        finetune_generator(settings, [*pairs, harmful_pair] * 20, work / "model")
     return work / "model"
 
 
@@ -52,38 +52,44 @@ def reply(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return say
 
 
-def test_a_fitting_reply_is_said(reply: Any) -> None:
-    assert reply(KIND[0]) == KIND[1]
+def test_a_fitting_reply_is_said(reply: Any, pairs: list[Pair]) -> None:
+    for question, answer in pairs:
+        assert reply(question) == answer
 
 
-def test_a_reply_that_fits_too_little_is_not_said(reply: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reply_that_fits_too_little_is_not_said(reply: Any, pairs: list[Pair], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert reply(KIND[0], threshold=1) is None
+    assert reply(pairs[0][0], threshold=1) is None
     assert "fitted less well" in caplog.text
 
 
-def test_a_harmful_reply_is_not_said(reply: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_harmful_reply_is_not_said(reply: Any, harmful_pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert reply(HARMFUL[0]) is None
+    assert reply(harmful_pair[0]) is None
     assert "the guard refused 1 for harm" in caplog.text
 
 
-def test_nothing_is_generated_in_a_crisis(reply: Any) -> None:
-    assert reply(KIND[0], intent="crisis") is None
-    assert reply(KIND[0], crisis="thinking") is None
-    assert reply(KIND[0], crisis=None) == KIND[1]
+def test_nothing_is_generated_in_a_crisis(reply: Any, pairs: list[Pair]) -> None:
+    question, answer = pairs[0]
+    assert reply(question, intent="crisis") is None
+    assert reply(question, crisis="thinking") is None
+    assert reply(question, crisis=None) == answer
 
 
-def test_nothing_is_generated_for_a_message_about_dying(reply: Any) -> None:
-    assert reply(f"{KIND[0]} 죽고 싶어") is None
+def test_nothing_is_generated_for_a_message_about_dying(reply: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert reply("잠이 안 와요 죽고 싶어") is None
+    assert "life at risk" in caplog.text
 
 
-def test_the_log_holds_nothing_of_what_was_written(reply: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_holds_nothing_of_what_was_written(
+    reply: Any, pairs: list[Pair], harmful_pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    reply(HARMFUL[0])
+    reply(harmful_pair[0])
     reply("죽고 싶어")
-    reply(KIND[0], threshold=1)
-    assert not any(text in caplog.text for text in ("가라앉", "나쁜 생각", "죽고", "하루가"))
+    reply(pairs[0][0], threshold=1)
+    assert not any(text in caplog.text for text in ("우울", "나쁜 생각", "죽고", "잠이", "밤이"))
 
 
 def test_a_generator_without_its_ranking_says_what_to_do(
@@ -92,7 +98,7 @@ def test_a_generator_without_its_ranking_says_what_to_do(
     file = tmp_path / "generation.yml"
     file.write_text(f"model: {tmp_path}\n", encoding="utf-8")
     monkeypatch.setattr(generate_reply, "_SETTINGS_FILE", file)
-    tracker = Tracker("a", {}, {"text": KIND[0]}, [], False, None, {}, "action_listen")
+    tracker = Tracker("a", {}, {"text": "잠이 안 와요"}, [], False, None, {}, "action_listen")
     dispatcher = CollectingDispatcher()
     asyncio.run(ActionGenerateReply().run(dispatcher, tracker, {}))
     assert dispatcher.messages == []
