@@ -214,13 +214,16 @@ def finetune_generator(
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
 ) -> None:
     """Fine-tunes KoGPT2 or its kind on question-answer pairs and exports it for the action server."""
+    from components.encoder.settings import EncoderError
+    from training.base_encoder import build_base_encoder
     from training.generator import GeneratorError, GeneratorSettings, read_pairs
     from training.generator import finetune_generator as finetune
 
-    settings = GeneratorSettings(source=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     try:
+        encoder = str(build_base_encoder(BASE_ENCODER))
+        settings = GeneratorSettings(base, epochs, learning_rate=learning_rate, batch_size=batch_size, encoder=encoder)
         loss = finetune(settings, read_pairs(pairs), out)
-    except GeneratorError as error:
+    except (GeneratorError, EncoderError, FileNotFoundError) as error:
         _stop(error)
     typer.echo(f"The generator is in {out} (held-out loss {loss:.3f}); restart the action server to use it.")
 

@@ -32,17 +32,20 @@ class Servers(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def generation(kogpt2: Path, pairs: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generation(kogpt2: Path, koelectra: Path, pairs: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A settings file that names a generator which has learned `pairs` by heart."""
     from training.generator import GeneratorSettings, finetune_generator
 
     folder = tmp_path_factory.mktemp("generation")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        settings = GeneratorSettings(source=str(kogpt2), epochs=20, patience=20, learning_rate=5e-3, batch_size=8)
+        settings = GeneratorSettings(
+            source=str(kogpt2), encoder=str(koelectra), epochs=20, patience=20, learning_rate=5e-3, batch_size=8
+        )
         finetune_generator(settings, pairs * 20, folder / "generator")
     file = folder / "generation.yml"
-    file.write_text(f"model: {folder / 'generator'}\ndecoding: {{method: greedy}}\n", encoding="utf-8")
+    content = {"model": str(folder / "generator"), "decoding": {"method": "greedy"}, "ranking": {"threshold": 0}}
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
     return file
 
 
