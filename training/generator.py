@@ -21,6 +21,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
 from bot.reply_ranking import ENCODER_FOLDER, KNOWN_FILE, sentence_vectors
+from components.encoder.finetune import export_trunk, write_settings
+from components.encoder.network import Trunk
+from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk, quantise
 from components.trainer import Example, fine_tune, run_name
 from components.training_settings import TrainingSettings
 
