@@ -42,7 +42,7 @@ class Calibration:
     biases: list[float]
 
     def logits(self, scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        raised = np.pad(self.raised * hits, ((0, 0), (0, 1)))
+        raised = np.pad(self.raised * hits.astype(np.float64), ((0, 0), (0, 1)))
         return self.sharpness * scores.astype(np.float64) + raised + np.array(self.biases)
 
     def __call__(self, scores: np.ndarray, hits: np.ndarray) -> np.ndarray:

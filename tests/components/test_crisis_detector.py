@@ -215,6 +215,14 @@ def test_the_lexicon_can_only_raise_the_score(weight: float, kind_index: int, sc
     assert with_hit >= without - 1e-12
 
 
+def test_what_the_lexicon_weighs_is_learned() -> None:
+    """The scores know nothing here; the words alone tell."""
+    labels = np.array([0, 5] * 50)
+    hits = np.zeros((100, len(KINDS)), dtype=np.float32)
+    hits[::2, 0] = 1
+    assert Calibration.learn(np.zeros((100, 6), dtype=np.float32), hits, labels).raised > 3
+
+
 def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
     examples = [CrisisExample(str(n), "thinking") for n in range(50)] + [CrisisExample("", NONE, EVERYDAY)] * 50
     risk = np.concatenate([np.linspace(0.2, 0.9, 50), np.linspace(0.0, 0.5, 50)])
