@@ -168,6 +168,9 @@ class CrisisModel:
             texts = [texts[index] for index in riskiest]
             scores = scores[riskiest] + self._semantic(self._encoder.vectors(texts)) @ self._coefficients
         probabilities = self._calibration(scores, self._lexicon.hits(texts))
+        # Every window is one more chance of a false alarm, so each must be as many times surer.
+        probabilities[1:, LABELS.index(NONE)] *= len(lexical) - 1
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
         return probabilities[np.argmin(probabilities[:, LABELS.index(NONE)])]
 
     def _save(self, folder: Path) -> None:

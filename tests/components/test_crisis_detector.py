@@ -125,7 +125,7 @@ def test_tricks_of_spelling_hide_nothing(trained: CrisisDetector, text: str) -> 
 
 def test_a_risk_in_the_middle_of_a_long_message_is_found(trained: CrisisDetector) -> None:
     before = "오늘은 날씨가 좋아서 아침에 산책을 했어요. 점심은 김치찌개를 먹었고 커피도 한 잔 마셨습니다. " * 3
-    after = "저녁에는 드라마를 볼까 해요. 내일은 회사에 일찍 가야 해서 일찍 자려고 합니다. " * 3
+    after = "집에 와서 청소를 했더니 방이 깨끗해졌어요. 저녁에는 드라마를 보면서 귤을 까먹었습니다. " * 3
     assert kind(trained, before + after) == NONE
     assert kind(trained, before + "요즘 계속 죽고 싶다는 생각만 해요. " + after) == "thinking"
 
