@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 import yaml
 from no_trace import PERSONAL, traces
+from postgres import postgres
 from rasa.core.brokers.broker import EventBroker
+from rasa.core.tracker_store import create_tracker_store
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
+from rasa.utils.endpoints import EndpointConfig
 from servers import ROOT
 
 from bot.own_data import FORGOTTEN, MY_DATA, NO_DATA, PRIVACY, UNREACHABLE, own_data
@@ -249,6 +252,24 @@ def test_retention_deletes_what_is_old_for_good_and_leaves_what_is_not(store: Pr
     assert texts(store) == ["오늘 이야기"]
     assert retention(tmp_path, "--days", "0").returncode == 0
     assert rows(tmp_path) == []
+
+
+def test_retention_empties_postgresql_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAEUM_SECRET", "a secret for tests alone")
+    names._key.cache_clear()
+    with postgres() as database:
+        store = create_tracker_store(EndpointConfig.from_dict(database.tracker_store()), DOMAIN)
+        assert isinstance(store, PrivateTrackerStore)
+        turn(store, f"아무에게도 하지 않은 이야기 {PERSONAL['전화번호']}")
+        assert texts(store) == ["아무에게도 하지 않은 이야기 [전화번호]"]
+        store._execute("CHECKPOINT")  # what is in memory goes to the files
+        assert traces(["아무에게도 하지 않은 이야기"], [database.folder / "base"]) != []
+        done = retention(tmp_path, "--days", "0", **database.tracker_store())
+        assert (done.returncode, done.stdout[:41]) == (0, "Deleted 2 events of 1 conversations, from")
+        store._execute("CHECKPOINT")
+        assert traces(["아무에게도 하지 않은 이야기"], [database.folder / "base", database.dump()]) == []
+        assert texts(store) == []
+    names._key.cache_clear()
 
 
 def test_retention_says_in_a_sentence_what_is_wrong(tmp_path: Path) -> None:
