@@ -68,7 +68,7 @@ class Guard:
             answers: files with the bot's written responses, as Rasa has them, whose words a reply may use.
 
         Raises:
-            ValueError: a rule can't be read; the message names it.
+            ValueError: a file is missing or a rule can't be read; the message names it.
         """
         content = _load(rules)
         try:
@@ -269,4 +269,7 @@ def _swearing() -> Callable[[str], bool]:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{file}: there is no such file; `make data` makes those under data/generated.") from None

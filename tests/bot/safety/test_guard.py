@@ -119,3 +119,5 @@ def test_rules_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     file.write_text("gap: 4\n", encoding="utf-8")
     with pytest.raises(ValueError, match="silent"):
         Guard(file)
+    with pytest.raises(ValueError, match="make data"):
+        Guard(answers=[tmp_path / "responses.yml"])
