@@ -150,7 +150,7 @@ def test_the_shell_says_why_it_answers_so_when_asked(tmp_path: Path) -> None:
 def read_until(terminal: int, text: str) -> str:
     """What the terminal shows up to `text`; answers a cursor-position query as a terminal does."""
     output = b""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     os.set_blocking(terminal, False)
     while text not in output.decode(errors="replace"):
         assert time.monotonic() < deadline, f"no {text!r} in {output.decode(errors='replace')}"
