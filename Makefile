@@ -11,9 +11,9 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 export CUDA_VISIBLE_DEVICES ?=
 
-BASE_ENCODER := .cache/base-encoder/config.json
+ENCODER := .cache/wellness-encoder/config.json
 MODEL := models/maeum.tar.gz
-MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/generated/nlu.yml data/generated/responses.yml \
+MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/crisis_in_wellness.csv data/crisis_utterances.csv data/generated/nlu.yml data/generated/responses.yml \
 	$(wildcard components/*.py components/encoder/*.py)
 
 .PHONY: help setup data train chat serve test lint bench format lock
@@ -24,11 +24,13 @@ help: ## What can be typed
 setup: ## Python 3.10 and all packages, in .venv
 	@scripts/setup.sh
 
-data: setup $(BASE_ENCODER) ## Rasa training data from data/'s sources, and the embedded encoder
+data: setup $(ENCODER) ## Rasa training data from data/'s sources, and the embedded encoder
 	@$(PYTHON) -m training import
 
-$(BASE_ENCODER): | setup
-	@$(PYTHON) -m training base-encoder
+$(ENCODER): training/wellness_encoder.npz | setup
+	@rm -rf $(@D)
+	@$(PYTHON) -m training wellness-encoder
+	@touch $@
 
 train: data ## The model, if anything it is made from has changed
 	@$(MAKE) --silent --no-print-directory $(MODEL)
@@ -41,10 +43,11 @@ $(MODEL): $(MODEL_SOURCES)
 chat: train ## Talk to the bot in this terminal; DEBUG=1 says why it answers so
 	@LOG_LEVEL=ERROR $(PYTHON) -m bot.serve --shell $(if $(DEBUG),--explain)
 
-serve: train ## Serve REST on :5005, the action server on :5055
+serve: train ## Serve the web chat and REST on :5005, the action server on :5055
 	@$(PYTHON) -m bot.serve
 
 test: train ## The whole test suite
+	@scripts/test_browser.sh
 	@$(PYTHON) -m pytest
 
 lint: data ## ruff, mypy and `rasa data validate`

@@ -20,6 +20,8 @@ from typing import IO
 
 import httpx
 
+from bot.start_checks import check_start
+
 # A large encoder takes its time to load.
 _START_SECONDS = 300
 _STOP_SECONDS = 10
@@ -52,6 +54,7 @@ def main() -> int:
 
 
 def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]) -> int:
+    check_start(rasa_options)
     _claim(port)
     _claim(actions_port)
     rasa = [sys.executable, "-m", "bot.quiet_rasa", "run", "--interface", interface, "--port", str(port), *rasa_options]
@@ -96,9 +99,7 @@ def _actions_command(port: int) -> list[str]:
 @contextmanager
 def _running(command: list[str], log: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """The command as a process of its own session, which a Ctrl-C doesn't reach; it is stopped on leaving, if it still runs."""
-    # The action server takes no authentication, so nobody else may reach it.
-    environment = {**os.environ, "SANIC_HOST": "127.0.0.1"}
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         yield process
     finally:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from components.encoder.onnx_encoder import MODEL_FILE, OnnxEncoder, quantise
+from components.encoder.onnx_encoder import HEAD_FILE, TRUNK_FILE, OnnxEncoder, quantise
 from components.encoder.settings import EncoderSettings
 from components.fusion import Fusion, learn_fusion
 from components.lexical import LexicalModel
-from components.training_settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,10 @@ class HeldOut:
     """What a model says of texts it has not learned from.
 
     Attributes:
-        texts: (held out,) their indices among the training texts.
         probabilities: (held out, labels) float64.
         labels: (held out,) the true labels' columns.
     """
 
-    texts: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray
 
@@ -81,16 +79,16 @@ class CategoryModel:
             raise ValueError(f"a classifier needs at least two categories to tell apart, and the data has {len(names)}")
         targets = np.searchsorted(names, labels)
 
-        shuffled = np.random.default_rng((encoder or TrainingSettings("")).seed).permutation(len(texts))
         if encoder is None:
+            shuffled = np.random.default_rng(0).permutation(len(texts))
             groups = [group for group in np.array_split(shuffled, _FOLDS) if len(group)]
         else:
-            groups = [shuffled[: max(1, round(encoder.held_out * len(texts)))]]
+            groups = [encoder.hold_out(texts)]
         lexical = LexicalModel()
         scores = np.concatenate(lexical.fit(texts, targets, len(names), groups))
         lexical.save(folder)
-
         held_out = np.concatenate(groups)
+        truth = targets[held_out]
 
         logits = served = None
         if encoder is not None:
@@ -98,10 +96,16 @@ class CategoryModel:
 
             (folder / _ENCODER_FOLDER).mkdir(exist_ok=True)
             finetune(encoder, texts, targets, len(names), held_out, folder / _ENCODER_FOLDER)
+            served = OnnxEncoder.load(folder / _ENCODER_FOLDER)
             unseen = [texts[index] for index in held_out]
-            served, logits = _served(folder / _ENCODER_FOLDER, encoder.precision, unseen, scores, targets[held_out])
-        fusion = learn_fusion(scores, logits, targets[held_out])
-        evidence = HeldOut(held_out, fusion.probabilities(scores, logits), targets[held_out])
+            logits = served.logits(unseen)
+        fusion = learn_fusion(scores, logits, truth)
+        evidence = HeldOut(fusion.probabilities(scores, logits), truth)
+        if encoder is not None and encoder.precision == "int8":
+            served = (
+                _quantised(folder / _ENCODER_FOLDER, lambda small: fusion.probabilities(scores, small.logits(unseen)), evidence)
+                or served
+            )
         model = cls(names, lexical, fusion, served, encoder.source if encoder else None, evidence)
         settings = {"labels": names, "encoder_source": model.encoder_source, "fusion": fusion}
         (folder / _FILE).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
@@ -122,26 +126,26 @@ class CategoryModel:
         )
 
 
-def _served(
-    folder: Path, precision: str, texts: list[str], scores: np.ndarray, labels: np.ndarray
-) -> tuple[OnnxEncoder, np.ndarray]:
-    """The exported encoder, in int8 if that is wanted and changes next to nothing, and its logits for the held-out texts."""
-    encoder = OnnxEncoder.load(folder)
-    logits = encoder.logits(texts)
-    if precision == "fp32":
-        return encoder, logits
-    file = quantise(folder)
-    small = OnnxEncoder.load(folder, file)
-    small_logits = small.logits(texts)
-    fusion = learn_fusion(scores, logits, labels)
-    first, second = (fusion.probabilities(scores, each).argmax(axis=1) for each in (logits, small_logits))
-    agreement = float((first == second).mean())
-    if agreement < _AGREEMENT:
+def _quantised(folder: Path, probabilities: Callable[[OnnxEncoder], np.ndarray], evidence: HeldOut) -> OnnxEncoder | None:
+    """The exported encoder in int8, if that changes next to nothing of what the classifier says; then it stands in its place.
+
+    Args:
+        folder: where the encoder was exported.
+        probabilities: what the classifier would say with that encoder of the held-out texts, (held out, labels).
+        evidence: what it says of them with the encoder as it was exported.
+    """
+    files = [folder / TRUNK_FILE, folder / HEAD_FILE]
+    quantised = [quantise(file) for file in files]
+    encoder = OnnxEncoder.load(folder, *quantised)
+    agreement = float((probabilities(encoder).argmax(axis=1) == evidence.probabilities.argmax(axis=1)).mean())
+    if agreement >= _AGREEMENT:
+        for exported, file in zip(files, quantised):
+            file.replace(exported)
+        return encoder
+    for file in quantised:
         file.unlink()
-        logger.warning(
-            f"The encoder is served in fp32: in int8 the classifier would say the same of only {agreement:.1%} of the held-out"
-            f" texts, and {_AGREEMENT:.0%} are wanted."
-        )
-        return encoder, logits
-    file.replace(folder / MODEL_FILE)
-    return small, small_logits
+    logger.warning(
+        f"The encoder is served in fp32: in int8 the classifier would say the same of only {agreement:.1%} of the held-out"
+        f" texts, and {_AGREEMENT:.0%} are wanted."
+    )
+    return None

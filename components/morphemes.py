@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from kiwipiepy import Kiwi, Token
 
 
+# Characters of a text that are analysed. Kiwi takes minutes over a million of them, and nobody says a thing that long.
+_MOST_CHARACTERS = 5000
+
+
 class Morpheme(NamedTuple):
     """One morpheme: its dictionary form, its Sejong tag, and the characters `start` to `end` of the text it stands in.
 
@@ -26,15 +30,20 @@ class Morpheme(NamedTuple):
 
 @lru_cache(maxsize=256)  # the tokenizer and the lexical model ask about the same message
 def morphemes(text: str) -> tuple[Morpheme, ...]:
-    """The morphemes of any text at all, in order, with offsets into `text` as it was given (NFD, emoji, jamo, empty)."""
+    """The morphemes of any text at all, in order, with offsets into `text` as it was given (NFD, emoji, jamo, empty).
+
+    Of a text of more than 5,000 characters, those of the beginning.
+    """
     normalised = normalise(text)
-    return _morphemes(normalised, _kiwi().tokenize(normalised.text))
+    return _morphemes(normalised, _kiwi().tokenize(normalised.text[:_MOST_CHARACTERS]))
 
 
 def morphemes_of_all(texts: Sequence[str]) -> list[tuple[Morpheme, ...]]:
     """The morphemes of each text, by all cores; nothing is remembered."""
     normalised = [normalise(text) for text in texts]
-    return [_morphemes(*pair) for pair in zip(normalised, _kiwi().tokenize([each.text for each in normalised]))]
+    return [
+        _morphemes(*pair) for pair in zip(normalised, _kiwi().tokenize([each.text[:_MOST_CHARACTERS] for each in normalised]))
+    ]
 
 
 def _morphemes(normalised: NormalisedText, tokens: Iterable[Token]) -> tuple[Morpheme, ...]:

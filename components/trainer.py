@@ -81,12 +81,6 @@ def fine_tune(
     return trainer
 
 
-def hold_out(count: int, settings: TrainingSettings) -> np.ndarray:
-    """Indices of the examples that are not learned: a share of `count`, at least one, drawn at random."""
-    shuffled = np.random.default_rng(settings.seed).permutation(count)
-    return shuffled[: max(1, round(settings.held_out * count))]
-
-
 def run_name(*parts: Any) -> str:
     """A name for a training run: the same for the same settings and data, so that it finds its checkpoints again."""
     run = json.dumps(parts, default=str, ensure_ascii=False)

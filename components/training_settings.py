@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -23,3 +27,12 @@ class TrainingSettings:
     # The share of the examples held out to stop early, and to calibrate on.
     held_out: float = 0.1
     seed: int = 0
+
+    def hold_out(self, texts: Sequence[str]) -> np.ndarray:
+        """Indices of the texts that are not learned: the share of them, at least one, whose digests are lowest.
+
+        Chance enough, and the same texts whatever else is in the data: an encoder that was fine-tuned on some of them before
+        has not seen those that are held out now.
+        """
+        digests = [hashlib.sha256(f"{self.seed} {text}".encode("utf-8", "surrogatepass")).digest() for text in texts]
+        return np.array(sorted(range(len(texts)), key=digests.__getitem__)[: max(1, round(self.held_out * len(texts)))])

@@ -15,7 +15,7 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.exceptions import RasaException
-from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
@@ -81,6 +81,8 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
             "target_precision": 0.75,
             # How many labels `intent_ranking` and the selector's `ranking` list.
             "ranking_length": 10,
+            # Intents that components before this one find: their examples aren't learned, and a message that has one keeps it.
+            "outranked_by": ["crisis"],
         }
 
     def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
@@ -90,6 +92,7 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         self._model: CategoryModel | None = None
         self._back_off: BackOff | None = None
         self._responses: dict[str, list[dict[str, Any]]] = {}
+        self._intents: dict[str, str] = {}  # which one the categories at the top of the tree belong to
 
     @classmethod
     def create(
@@ -108,10 +111,10 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
     ) -> WellnessClassifier:
         component = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
-            component._model = CategoryModel.load(folder)
+            model = CategoryModel.load(folder)
             thresholds = json.loads((folder / _THRESHOLDS_FILE).read_text(encoding="utf-8"))
-            component._back_off = BackOff([category_path(label) for label in component._model.labels], thresholds)
-            component._responses = json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8"))
+            back_off = BackOff([category_path(label) for label in model.labels], thresholds)
+            component._know(model, back_off, json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8")))
         return component
 
     @classmethod
@@ -126,26 +129,30 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def train(self, training_data: TrainingData) -> Resource:
-        examples = [example for example in training_data.intent_examples if example.get(TEXT)]
+        outranking = self._config["outranked_by"]
+        examples = [
+            example for example in training_data.intent_examples if example.get(TEXT) and example.get(INTENT) not in outranking
+        ]
         try:
             with self._model_storage.write_to(self._resource) as folder:
-                self._model = CategoryModel.train(
+                model = CategoryModel.train(
                     [example.get(TEXT) for example in examples],
                     [example.get_full_intent() for example in examples],
                     folder,
                     self._encoder_settings(),
                 )
-                evidence = self._model.held_out
+                evidence = model.held_out
                 assert evidence is not None
-                self._back_off = BackOff.learn(
-                    [category_path(label) for label in self._model.labels],
+                back_off = BackOff.learn(
+                    [category_path(label) for label in model.labels],
                     evidence.probabilities,
                     evidence.labels,
                     self._config["target_precision"],
                 )
-                (folder / _THRESHOLDS_FILE).write_text(json.dumps(self._back_off.thresholds), encoding="utf-8")
-                self._responses = training_data.responses
-                (folder / _RESPONSES_FILE).write_text(json.dumps(self._responses, ensure_ascii=False), encoding="utf-8")
+                (folder / _THRESHOLDS_FILE).write_text(json.dumps(back_off.thresholds), encoding="utf-8")
+                responses = json.dumps(training_data.responses, ensure_ascii=False)
+                (folder / _RESPONSES_FILE).write_text(responses, encoding="utf-8")
+                self._know(model, back_off, training_data.responses)
         except (EncoderError, ValueError) as error:
             raise RasaException(str(error)) from error
         return self._resource
@@ -158,6 +165,10 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
             self._annotate(message, row)
         return messages
 
+    def _know(self, model: CategoryModel, back_off: BackOff, responses: dict[str, list[dict[str, Any]]]) -> None:
+        self._model, self._back_off, self._responses = model, back_off, responses
+        self._intents = {category_path(label)[0]: label.partition("/")[0] for label in model.labels}
+
     def _encoder_settings(self) -> EncoderSettings | None:
         if not self._config["encoder"]:
             return None
@@ -166,12 +177,10 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         return EncoderSettings(source=self._config["encoder"], checkpoints=Path(self._config["checkpoints"]), **options)
 
     def _levels(self, row: np.ndarray) -> list[dict[str, Any]]:
-        assert self._model is not None
         assert self._back_off is not None
-        intents = {category_path(label)[0]: label.partition("/")[0] for label in self._model.labels}
         return [
             {
-                "intent": intents[level.category[0]],
+                "intent": self._intents[level.category[0]],
                 "category": ".".join(level.category),
                 "confidence": level.confidence,
                 "answers": level.answers,
@@ -193,9 +202,14 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
 
         length = self._config["ranking_length"]
         ranking = [{"name": name, "confidence": confidence} for name, confidence in intents.items()]
-        message.set("intent", ranking[0], add_to_output=True)
-        message.set("intent_ranking", ranking[:length], add_to_output=True)
+        found = message.get(INTENT) or {}
         properties: dict[str, Any] = {"all_retrieval_intents": sorted(selectors)}
+        if found.get("name") in self._config["outranked_by"]:
+            ranking.insert(0, found)
+            earlier = message.get("response_selector") or {}
+            properties = {**earlier, "all_retrieval_intents": sorted({*selectors, *earlier.get("all_retrieval_intents", [])})}
+        message.set(INTENT, ranking[0], add_to_output=True)
+        message.set("intent_ranking", ranking[:length], add_to_output=True)
         for intent, keys in selectors.items():
             properties[intent] = {"response": self._response(keys[0]), "ranking": keys[:length]}
         message.set("response_selector", properties, add_to_output=True)

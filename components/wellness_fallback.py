@@ -36,6 +36,8 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
             "always_answer": [],
             # How likely they must be, added up, to outrank a likelier label.
             "always_answer_threshold": 0.2,
+            # Intents that components before the classifier find: a message that has one keeps it.
+            "outranked_by": ["crisis"],
         }
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -49,7 +51,10 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
 
     def process(self, messages: list[Message]) -> list[Message]:
         for message in messages:
-            if message.get("intent") and not self._answer_always(message):
+            intent = message.get("intent")
+            if not intent or intent["name"] in self._config["outranked_by"]:
+                continue
+            if not self._answer_always(message):
                 self._answer_where_sure(message)
         return messages
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +21,7 @@ from training.tables import TableError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 DATA = DataFolder(Path(__file__).parent.parent / "data")
 BASE_ENCODER = DATA.root.parent / ".cache" / "base-encoder"
+WELLNESS_ENCODER = DATA.root.parent / ".cache" / "wellness-encoder"
 
 
 @app.callback()
@@ -85,6 +88,26 @@ def base_encoder(
 
 
 @app.command()
+def wellness_encoder(
+    out: Annotated[Path, typer.Option(help="The folder for it; config.yml names the default.")] = WELLNESS_ENCODER,
+    retrain: Annotated[bool, typer.Option(help="Fine-tune it anew on the open dataset first: half an hour.")] = False,
+) -> None:
+    """Makes the bot's encoder: the embedded one, with upper layers that learned the open dataset's categories; once."""
+    from training import wellness_encoder as encoder
+    from training.base_encoder import build_base_encoder
+
+    try:
+        if retrain:
+            found = encoder.retrain(build_base_encoder(BASE_ENCODER))
+            typer.echo(f"It finds the category of {found:.1%} of the texts held out.")
+            shutil.rmtree(out, ignore_errors=True)
+        encoder.build_wellness_encoder(out, BASE_ENCODER)
+    except (TableError, OSError) as error:
+        _stop(error)
+    typer.echo(f"The bot's encoder is in {out}.")
+
+
+@app.command()
 def evaluate(
     train: Annotated[Path, typer.Option(help="AI Hub CSV or XLSX to learn from.")],
     test: Annotated[Path, typer.Option(help="A file of the same columns to be tested on.")],
@@ -97,9 +120,9 @@ def evaluate(
 ) -> None:
     """Trains on one file and tests on another; reads and writes nothing but these, the figures and the report."""
     from components.encoder.settings import EncoderError, EncoderSettings
-    from training.base_encoder import build_base_encoder
     from training.evaluation import evaluate as evaluate_files
     from training.report import write_report
+    from training.wellness_encoder import build_wellness_encoder, learned_texts
     from training.writing import check_writable, write_whole
 
     try:
@@ -114,9 +137,10 @@ def evaluate(
         with tempfile.TemporaryDirectory() as work:
             source = encoder
             if encoder == "embedded":
-                source = str(BASE_ENCODER if BASE_ENCODER.is_dir() else build_base_encoder(Path(work) / "encoder"))
+                source = str(build_wellness_encoder(WELLNESS_ENCODER if WELLNESS_ENCODER.is_dir() else Path(work) / "encoder"))
             result = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=source))
         result.figures["encoder"] = encoder
+        known = learned_texts().intersection(result.texts) if encoder == "embedded" else ()
         write_whole(json_, json.dumps(result.figures, ensure_ascii=False, indent=2) + "\n")
         if report:
             write_report(report, result)
@@ -124,10 +148,58 @@ def evaluate(
         _stop(error)
     except OSError as error:
         _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
+    if known:
+        typer.echo(
+            f"{len(known)} of the test utterances are the open dataset's, and the embedded encoder has learned from them: these"
+            " figures flatter it. Give --encoder .cache/base-encoder, which has learned from none.",
+            err=True,
+        )
     for name in ("top1", "top3", "macro_f1", "ece", "train_seconds"):
         typer.echo(f"{name:>14}: {result.figures[name]:.3f}")
     if report:
         typer.echo(f"{'report':>14}: {report}")
+
+
+@app.command()
+def evaluate_crisis(
+    test: Annotated[
+        Path, typer.Option(help="CSV with the columns utterance, kind, note, of which nothing was learned.")
+    ] = DATA.root / "crisis_test.csv",
+    config: Annotated[Path, typer.Option(help="The Rasa config whose CrisisDetector is evaluated.")] = DATA.root.parent
+    / "config.yml",
+    json_: Annotated[Path | None, typer.Option("--json", help="Where all figures go, the curve of thresholds too.")] = None,
+) -> None:
+    """Recall of each kind of risk and false alarms of the crisis detector, by cross-validation and on a test file."""
+    from components.crisis_examples import CrisisExamplesError, read_examples
+    from components.encoder.settings import EncoderError
+    from training.crisis_evaluation import detector_config
+    from training.crisis_evaluation import evaluate_crisis as evaluate_detector
+    from training.writing import check_writable, write_whole
+
+    try:
+        if json_:
+            check_writable(json_)
+        tests = read_examples(test)
+        bring_up_to_date(DATA)
+        nlu = [DATA.generated / "nlu.yml", DATA.root / "intents.yml"]
+        result = evaluate_detector(detector_config(config), nlu, tests)
+        if json_:
+            write_whole(json_, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    except (TableError, CrisisExamplesError, EncoderError) as error:
+        _stop(error)
+    except OSError as error:
+        _stop(OSError(f"{error.filename or json_}: can't be read or written ({error.strerror}); check the path."))
+    for part in ("cross_validation", "test"):
+        typer.echo(f"{part.replace('_', ' ')} (threshold {result['threshold']:.3f}, {result[part]['count']:,} messages)")
+        _print_crisis_figures(result[part])
+
+
+def _print_crisis_figures(figures: dict[str, Any]) -> None:
+    rows = [("recall", figures["recall"])]
+    rows += [(f"{kind} ({found['count']})", found["recall"]) for kind, found in figures["kinds"].items()]
+    rows += [(f"false alarms, {name}", figures[f"false_alarms_{name}"]) for name in ("look_alikes", "everyday")]
+    for name, value in rows:
+        typer.echo(f"{name:>28}: {'–' if value is None else f'{value:.3f}'}")
 
 
 @app.command()
@@ -142,13 +214,16 @@ def finetune_generator(
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
 ) -> None:
     """Fine-tunes KoGPT2 or its kind on question-answer pairs and exports it for the action server."""
+    from components.encoder.settings import EncoderError
+    from training.base_encoder import build_base_encoder
     from training.generator import GeneratorError, GeneratorSettings, read_pairs
     from training.generator import finetune_generator as finetune
 
-    settings = GeneratorSettings(source=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     try:
+        encoder = str(build_base_encoder(BASE_ENCODER))
+        settings = GeneratorSettings(base, epochs, learning_rate=learning_rate, batch_size=batch_size, encoder=encoder)
         loss = finetune(settings, read_pairs(pairs), out)
-    except GeneratorError as error:
+    except (GeneratorError, EncoderError, FileNotFoundError) as error:
         _stop(error)
     typer.echo(f"The generator is in {out} (held-out loss {loss:.3f}); restart the action server to use it.")
 
@@ -157,7 +232,7 @@ def finetune_generator(
 def benchmark(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="SECTION", help="encoder, classifier, generation, finetuning, rest or gpu; none: all."),
+        typer.Option(metavar="SECTION", help="encoder, classifier, crisis, generation, finetuning, rest or gpu; none: all."),
     ] = None,
     slow: Annotated[bool, typer.Option("--slow", help="Also train Rasa's DIET: a quarter of an hour and more.")] = False,
     json_: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = DATA.root.parent / "results" / "bench.json",
@@ -186,6 +261,7 @@ def benchmark(
     except OSError as error:
         _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped then, too
     project, started, others = DATA.root.parent, time.monotonic(), others_seconds()
     progress = Console(stderr=True, highlight=False, markup=False, log_path=False)
     model = project / "models" / "maeum.tar.gz"

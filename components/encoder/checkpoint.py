@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Rasa brings TensorFlow; unless told otherwise transformers imports it too, slowly and loudly.
@@ -28,16 +30,24 @@ def load_checkpoint(source: str) -> tuple[PreTrainedModel, EncoderTokenizer, int
     try:
         require_fetchable(source)
         # Eager attention is what exports to ONNX with dynamic shapes, whatever the architecture.
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # it would warn of a pooler that the checkpoint lacks and nobody uses
-        model = AutoModel.from_pretrained(source, attn_implementation="eager")
-        logging.set_verbosity(verbosity)
+        with _without_warnings():  # of a pooler that the checkpoint lacks and nobody uses
+            model = AutoModel.from_pretrained(source, attn_implementation="eager")
         tokenizer, pad_id = _tokenizer(source)
         if not hasattr(getattr(model, "encoder", None), "layer"):
             raise ValueError(f"a {type(model).__name__} is not built of layers as BERT, ELECTRA and RoBERTa are")
     except (OSError, ValueError) as error:
         raise EncoderError(why_not_loaded(source, error, "encoder", "set `encoder:` in config.yml to")) from error
     return model, tokenizer, pad_id
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def require_fetchable(source: str) -> None:

@@ -83,6 +83,28 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert output.count("\n") == 1
 
 
+OPEN = {
+    "--enable-api": ({}, "MAEUM_API_TOKEN"),
+    "--remote-storage=aws": ({}, "MAEUM_REMOTE_MODELS"),
+    "--debug": ({"MAEUM_INTENT_MESSAGES": "1"}, "MAEUM_INTENT_MESSAGES"),
+}
+
+
+@pytest.mark.parametrize("option", OPEN)
+@pytest.mark.parametrize("program", ["bot.serve", "rasa run"])
+def test_a_start_that_strangers_could_use_is_refused_in_one_sentence(program: str, option: str) -> None:
+    environment, variable = OPEN[option]
+    result = subprocess.run(
+        [sys.executable, "-m", *program.split(), option], cwd=ROOT, capture_output=True, timeout=170,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    assert result.returncode == 2
+    *others, sentence = result.stderr.decode("utf-8").strip().splitlines()
+    assert variable in sentence
+    assert sentence.endswith(".")
+    assert program != "bot.serve" or others == []
+
+
 def test_a_model_that_does_not_load_is_not_called_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(b"no model")

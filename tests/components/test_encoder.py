@@ -73,20 +73,50 @@ def test_a_saved_tokenizer_loads_to_the_same_ids(encoder: Path, tmp_path: Path) 
 
 def test_an_exported_encoder_says_what_torch_said(encoder: Path, examples: Examples, tmp_path: Path) -> None:
     import torch
+    from transformers import AutoModel
 
     from components.encoder.checkpoint import load_checkpoint
-    from components.encoder.finetune import export
-    from components.encoder.network import SentenceClassifier
-    from components.encoder.onnx_encoder import MODEL_FILE, OnnxEncoder
+    from components.encoder.finetune import export_head, export_trunk
+    from components.encoder.network import Head, Trunk
+    from components.encoder.onnx_encoder import HEAD_FILE, TRUNK_FILE, OnnxEncoder, OnnxTrunk
 
     loaded, tokenizer, pad_id = load_checkpoint(str(encoder))
-    model = SentenceClassifier(loaded, 3).eval()
-    export(model, tmp_path / MODEL_FILE)
-    exported = OnnxEncoder(tmp_path / MODEL_FILE, tokenizer, pad_id, max_length=64)
+    trunk = Trunk(loaded, frozen=1)
+    head = Head(*trunk.upper, loaded.config.hidden_size, 3).eval()
+    export_trunk(trunk, tmp_path / TRUNK_FILE)
+    export_head(head, tmp_path / HEAD_FILE)
+    served = OnnxTrunk((tmp_path / TRUNK_FILE).read_bytes(), tokenizer, pad_id, max_length=64)
+    exported = OnnxEncoder(served, (tmp_path / HEAD_FILE).read_bytes())
+    whole = AutoModel.from_pretrained(encoder, attn_implementation="eager").eval()
     with torch.no_grad():
         sequences = [torch.tensor([tokenizer.encode(text)]) for text in examples[0]]
-        said = [model(ids, torch.ones_like(ids))[0].numpy() for ids in sequences]
+        said = [head.classify(whole(ids).last_hidden_state.mean(1))[0].numpy() for ids in sequences]
     np.testing.assert_allclose(exported.logits(examples[0]), said, atol=1e-5)
+
+
+def test_components_with_the_same_trunk_share_it(koelectra: Path, examples: Examples, tmp_path: Path) -> None:
+    from components.encoder.finetune import finetune
+    from components.encoder.onnx_encoder import OnnxTrunk
+
+    labels = np.unique(examples[1], return_inverse=True)[1]
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        settings_ = EncoderSettings(source=str(koelectra), trained_layers=0)
+        finetune(settings_, examples[0], labels, 3, HELD_OUT, tmp_path / name)
+    assert OnnxTrunk.load(tmp_path / "one") is OnnxTrunk.load(tmp_path / "other")
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_a_head_alone_learns_by_discriminant_analysis(koelectra: Path, examples: Examples, tmp_path: Path, kinds: int) -> None:
+    from components.encoder.finetune import finetune
+    from components.encoder.onnx_encoder import OnnxEncoder
+
+    labels = np.unique(examples[1], return_inverse=True)[1]
+    texts = [text for text, label in zip(examples[0], labels) if label < kinds]
+    labels = labels[labels < kinds]
+    finetune(EncoderSettings(source=str(koelectra), trained_layers=0), texts, labels, kinds, np.array([1]), tmp_path)
+    predicted = OnnxEncoder.load(tmp_path).logits(texts).argmax(axis=1)
+    assert (predicted == labels).mean() > 0.8
 
 
 def test_fine_tuning_learns_and_leaves_only_what_is_served(

@@ -55,6 +55,10 @@ def test_crisis_categories_that_are_likely_together_outrank_a_likelier_one() -> 
     assert decide("greet", 0.6, 감정_자살충동=0.25) == ("wellness", "wellness/감정.자살충동")
 
 
+def test_a_crisis_that_the_detector_found_is_left_alone() -> None:
+    assert decide("crisis", 0.9, [level("wellness", "감정", 0.9, True)], 감정_우울감=0.9)[0] == "crisis"
+
+
 def test_a_slight_chance_of_a_crisis_changes_nothing() -> None:
     levels = [level("wellness", "감정.우울감", 0.4, True)]
     assert decide("wellness", 0.4, levels, 감정_우울감=0.4, 감정_자살충동=0.05) == ("wellness", "wellness/감정.우울감")

@@ -187,6 +187,25 @@ def test_a_file_that_cannot_be_used_is_told_in_one_sentence(
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
+def test_texts_of_any_kind_and_length_are_learned_from_and_tested_on(tmp_path: Path) -> None:
+    odd = [
+        "오늘 너무 힘들어요 " * 100_000,
+        "가" * 100_000,
+        "😀" * 300,
+        "\u202eשלום\u202c",
+        "مرحبا",
+        "日本語",
+        "\u200b",
+        "ㅋ" * 5000,
+    ]
+    odd += ["\u1112\u1161\u11ab", "각\u0301", "\ufffd", "{이름}", "\x1b[31m빨강", "1", "."]
+    file = write(tmp_path / "odd.csv", {"이상": odd, "화": [f"화가 나요 {number}" for number in range(8)]})
+    result = run(file, file, tmp_path / "figures.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "\x1b" not in result.stdout
+    assert set(json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))) >= KEYS
+
+
 def test_one_category_is_nothing_to_tell_apart(test: Path, tmp_path: Path) -> None:
     result = run(write(tmp_path / "one.csv", {"화": ["화나", "짜증 나"]}), test, tmp_path / "figures.json")
     assert_refused(result, "at least two categories")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from components.encoder.settings import EncoderSettings
 from training.benchmark.figures import Bench, Figure
 from training.benchmark.measuring import cores, run_alone, seconds
 from training.benchmark.shapes import LABELS, SHAPES, Shape, write_checkpoint
@@ -36,8 +37,8 @@ class Exported:
     """What is served: ONNX files by precision, and the folder with the tokenizer they share."""
 
     folder: Path
-    files: dict[str, Path]
-    pad_id: int
+    # Of the trunk and the head.
+    files: dict[str, tuple[Path, Path]]
     weights: str
     # The median of the utterances' lengths.
     tokens: float
@@ -76,18 +77,20 @@ def export(shape: Shape, utterances: list[str], folder: Path) -> Exported:
 
     from components.encoder import finetune
     from components.encoder.checkpoint import load_checkpoint
-    from components.encoder.network import SentenceClassifier
-    from components.encoder.onnx_encoder import MODEL_FILE, quantise, token_ids
+    from components.encoder.network import Head, Trunk
+    from components.encoder.onnx_encoder import HEAD_FILE, TRUNK_FILE, quantise, token_ids
 
     weights = write_checkpoint(shape, utterances, folder / _CHECKPOINT)
     encoder, tokenizer, pad_id = load_checkpoint(str(folder / _CHECKPOINT))
-    classifier = SentenceClassifier(encoder, LABELS)
-    torch.save(classifier.classify.state_dict(), folder / _HEAD)
-    tokenizer.save(folder)
-    finetune.export(classifier, folder / MODEL_FILE)
-    files = {"fp32": folder / MODEL_FILE, "int8": quantise(folder)}
+    finetune.write_settings(folder, tokenizer, pad_id, _MAX_LENGTH)
+    trunk = Trunk(encoder, len(encoder.encoder.layer) - EncoderSettings("").trained_layers)
+    head = Head(*trunk.upper, encoder.config.hidden_size, LABELS)
+    torch.save(head.classify.state_dict(), folder / _HEAD)
+    finetune.export_trunk(trunk, folder / TRUNK_FILE)
+    finetune.export_head(head, folder / HEAD_FILE)
+    files = (folder / TRUNK_FILE, folder / HEAD_FILE)
     tokens = statistics.median(len(token_ids(tokenizer, text, _MAX_LENGTH)) for text in utterances)
-    return Exported(folder, files, pad_id, weights, tokens)
+    return Exported(folder, {"fp32": files, "int8": (quantise(files[0]), quantise(files[1]))}, weights, tokens)
 
 
 def time_onnx(exported: Exported, precision: str, alone: list[str], together: list[list[str]]) -> Speed:
@@ -112,10 +115,8 @@ def _speed(alone: list[float], together: list[float], threads: int) -> Speed:
 def onnx_logits(exported: Exported, precision: str) -> Callable[[list[str]], np.ndarray]:
     """Our way from texts to logits, (texts, labels)."""
     from components.encoder.onnx_encoder import OnnxEncoder
-    from components.encoder.tokenizer import load_tokenizer
 
-    encoder = OnnxEncoder(exported.files[precision], load_tokenizer(exported.folder), exported.pad_id, _MAX_LENGTH)
-    return encoder.logits
+    return OnnxEncoder.load(exported.folder, *exported.files[precision]).logits
 
 
 def torch_logits(exported: Exported) -> Callable[[list[str]], np.ndarray]:
@@ -123,16 +124,17 @@ def torch_logits(exported: Exported) -> Callable[[list[str]], np.ndarray]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from components.encoder.network import SentenceClassifier
-
     torch.set_num_threads(cores())
-    classifier = SentenceClassifier(AutoModel.from_pretrained(exported.folder / _CHECKPOINT), LABELS).eval()
-    classifier.classify.load_state_dict(torch.load(exported.folder / _HEAD, weights_only=True))
+    encoder = AutoModel.from_pretrained(exported.folder / _CHECKPOINT).eval()
+    classify = torch.nn.Linear(encoder.config.hidden_size, LABELS)
+    classify.load_state_dict(torch.load(exported.folder / _HEAD, weights_only=True))
     tokenizer = AutoTokenizer.from_pretrained(exported.folder / _CHECKPOINT)
 
     @torch.inference_mode()
     def logits(texts: list[str]) -> np.ndarray:
         inputs = tokenizer(texts, padding="max_length", truncation=True, max_length=PADDED, return_tensors="pt")
-        return classifier(inputs["input_ids"], inputs["attention_mask"]).numpy()
+        hidden = encoder(**inputs).last_hidden_state
+        weights = inputs["attention_mask"][..., None]
+        return classify((hidden * weights).sum(1) / weights.sum(1)).numpy()
 
     return logits

@@ -1,0 +1,168 @@
+"""What every message of every channel passes before Rasa handles it: limits, one turn at a time, and an answer in any case."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import yaml
+from rasa.core.agent import Agent
+from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+
+from bot.channels.limits import RateLimiter
+from bot.channels.rest_payload import is_sender
+from components.message_text import printable
+
+logger = logging.getLogger(__name__)
+
+# Whose request is being handled, where one address is one person or a few; None for a messaging platform's.
+client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
+
+_REFUSALS = Path(__file__).with_name("refusals.yml")
+# A turn that hangs must not keep the conversation's later messages waiting. Sanic ends a request after 60 s.
+_TURN_SECONDS = 45
+_CRISIS = Path(__file__).parents[2] / "data" / "crisis.yml"
+
+Messages = list[dict[str, Any]]
+Handler = Callable[[Agent, UserMessage], Awaitable[Messages | None]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one person may send. A limit of 0 is none."""
+
+    message_length: int = 1000  # characters; longer ones are read for a crisis and otherwise asked for in parts
+    messages_per_minute: int = 20  # of one conversation
+    messages_per_minute_and_address: int = 120  # a family, a class or an office share an address
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Limits:
+        """Reads MAEUM_MESSAGE_LENGTH, MAEUM_MESSAGES_PER_MINUTE and MAEUM_MESSAGES_PER_MINUTE_AND_ADDRESS.
+
+        Raises:
+            ValueError: one is not a whole number; the message names it.
+        """
+        values = {}
+        for name in cls.__dataclass_fields__:
+            variable = f"MAEUM_{name.upper()}"
+            value = environment.get(variable)
+            if value is None:
+                continue
+            if not (value.isascii() and value.isdigit()):
+                raise ValueError(f"{variable} must be a whole number, 0 for no limit, and it is {value!r}.")
+            values[name] = int(value)
+        return cls(**values)
+
+
+class Gate:
+    """Refuses what is too much, kindly and in the channel's own form, because the channel's own output says it.
+
+    A message about a crisis is never refused: what exceeds a limit is read before it is, and every refusal names the hotlines.
+    Reading costs time, so that it has a limit of the same size; a flood beyond both gets the hotlines alone.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._per_sender = RateLimiter(limits.messages_per_minute)
+        self._per_address = RateLimiter(limits.messages_per_minute_and_address)
+        self._readings = RateLimiter(limits.messages_per_minute)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, agent: Agent, message: UserMessage, handler: Handler) -> Messages | None:
+        """Lets `handler` handle the message or answers it here; never raises but when cancelled."""
+        try:
+            refusal = await self._refusal(agent, message)
+            if refusal is None:
+                # Rasa's own lock is tried once a second; who sends two messages running would wait for it.
+                async with self._turns.setdefault(message.sender_id, asyncio.Lock()):
+                    return await asyncio.wait_for(handler(agent, message), _TURN_SECONDS)
+        except Exception as error:
+            logger.error(f"A message got no answer: {_what_and_where(error)}")
+            refusal = "failed"
+        return await _say(message, refusal)
+
+    async def _refusal(self, agent: Agent, message: UserMessage) -> str | None:
+        """Why the message isn't handled, as a key of refusals.yml; None if it is."""
+        if not agent.is_ready():
+            raise RuntimeError("no model is loaded")
+        if not is_sender(message.sender_id):
+            raise ValueError("the conversation's id is too long or not a line of text")
+        message.text = printable(message.text or "").strip()
+        if not message.text:
+            return "blank"
+        conversation, address = (message.input_channel, message.sender_id), client_address.get()
+        too_fast = not self._per_sender.allows(conversation) or (address and not self._per_address.allows(address))
+        length = self._limits.message_length
+        too_long = 0 < length < len(message.text)
+        if not too_fast and not too_long:
+            return None
+        if self._readings.allows(conversation):
+            parts = _parts(message.text, length) if too_long else [message.text]
+            for part in parts:
+                if is_crisis(await agent.parse_message(part)):
+                    message.text = part
+                    return None
+        return "too_fast" if too_fast else "too_long"
+
+
+def is_crisis(parse_data: Mapping[str, Any]) -> bool:
+    """Whether the pipeline takes a message for one about a crisis: the `crisis` intent, or a category with a fixed reply."""
+    intent = parse_data["intent"]["name"]
+    selected = parse_data.get("response_selector", {}).get(intent, {}).get("response", {})
+    return intent == "crisis" or selected.get("intent_response_key") in _crisis_intents()
+
+
+def install(gate: Gate) -> None:
+    """Puts the gate where the messages of all connectors meet, for which Rasa has no setting. A test holds Rasa to it."""
+
+    async def handle_message(agent: Agent, message: UserMessage) -> Messages | None:
+        return await gate.handle(agent, message, _handle_message)
+
+    Agent.handle_message = handle_message
+
+
+_handle_message: Handler = Agent.handle_message
+
+
+async def _say(message: UserMessage, refusal: str) -> Messages | None:
+    """Says the text of refusals.yml; like Rasa returns what a collecting channel has collected."""
+    channel = message.output_channel
+    try:
+        await channel.send_text_message(message.sender_id, refusals()[refusal])
+    except Exception as error:  # of any messaging platform's client
+        logger.error(f"A refusal could not be sent: {_what_and_where(error)}")
+    return channel.messages if isinstance(channel, CollectingOutputChannel) else None
+
+
+def _what_and_where(error: Exception) -> str:
+    """The error for the log: without its own words, in which databases and others repeat what a person wrote."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {last.name}, {last.filename}:{last.lineno}"
+
+
+def _parts(text: str, length: int) -> list[str]:
+    """The text in parts of `length` characters that overlap by half, so that no phrase is cut in all of them."""
+    return [text[start : start + length] for start in range(0, len(text), max(1, length // 2))]
+
+
+@lru_cache(maxsize=1)
+def refusals() -> dict[str, str]:
+    """The texts of refusals.yml with the hotlines' numbers in their places."""
+    hotlines = yaml.safe_load(_CRISIS.read_text(encoding="utf-8"))["hotlines"]
+    texts: dict[str, str] = yaml.safe_load(_REFUSALS.read_text(encoding="utf-8"))
+    return {name: text.format(**hotlines) for name, text in texts.items()}
+
+
+@lru_cache(maxsize=1)
+def _crisis_intents() -> frozenset[str]:
+    categories = yaml.safe_load(_CRISIS.read_text(encoding="utf-8"))["replies"]
+    return frozenset(f"wellness/{category.replace('/', '.')}" for category in categories)
