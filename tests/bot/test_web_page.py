@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketR
 from bot.safety.hotlines import hotlines
 from bot.web.page import HEADERS, INDEX, web_files
 
-ADDRESS = "http://maeum.test/"
+ADDRESS = "http://localhost/"
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
 MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script><b>굵게</b> javascript:alert(1)'
 CRISIS = {
@@ -113,7 +113,7 @@ def test_what_is_said_is_shown_as_text_from_either_side(context: BrowserContext)
     assert page.locator("#log :is(img, script, b, [onerror], [href^=javascript])").count() == 0
     assert page.title() == "마음"
     assert watch.complaints == []
-    assert watch.hosts == {"maeum.test"}
+    assert watch.hosts == {"localhost"}
 
 
 def test_a_picture_is_a_link_and_not_a_request(context: BrowserContext) -> None:
@@ -121,7 +121,7 @@ def test_a_picture_is_a_link_and_not_a_request(context: BrowserContext) -> None:
     page, _, watch = visit(context, lambda text: [picture])
     say(page, "산책하고 싶어요")
     expect(page.get_by_role("link", name="그림 보기")).to_have_attribute("href", "https://elsewhere.test/walk.png")
-    assert watch.hosts == {"maeum.test"}
+    assert watch.hosts == {"localhost"}
 
 
 def test_buttons_say_their_words_or_call_and_are_gone_when_one_is_pressed(context: BrowserContext) -> None:
