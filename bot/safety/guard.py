@@ -109,7 +109,7 @@ class Guard:
 
     def refuses(self, message: str, reply: str) -> Refusal | None:
         """Why `reply` may not be said to someone who wrote `message`; None if it may be said."""
-        fault = self._ill_formed(reply) or self._with_a_number(reply) or self._banned_text(reply)
+        fault = self._ill_formed(reply) or self._with_a_number(reply) or self._banned_text(reply) or _echoes(message, reply)
         if fault:
             return fault
         sentences = [morphemes(sentence) for sentence in sentences_of(reply)]
@@ -118,7 +118,6 @@ class Guard:
             or self._harmful(sentences)
             or self._unlike_the_answers(message, sentences)
             or self._agrees_with_despair(message, sentences)
-            or _echoes(message, reply)
         )
 
     def _ill_formed(self, reply: str) -> Refusal | None:
