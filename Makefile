@@ -47,7 +47,7 @@ serve: train ## Serve the web chat and REST on :5005, the action server on :5055
 	@$(PYTHON) -m bot.serve
 
 test: train ## The whole test suite
-	@scripts/test_browser.sh
+	@scripts/test_tools.sh
 	@$(PYTHON) -m pytest
 
 lint: data ## ruff, mypy and `rasa data validate`

@@ -21,7 +21,7 @@ addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) =>
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, or the one that `scripts/test_browser.sh` had Playwright download."""
+    """The system's Chromium, which `scripts/test_tools.sh` installs where it is missing."""
     found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
     # Chromium's sandbox doesn't start as root, as everything runs in CI.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

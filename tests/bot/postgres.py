@@ -23,7 +23,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "data"
         self.port = free_port()
-        subprocess.run([ROOT / "scripts" / "test_databases.sh"], check=True)
+        subprocess.run([ROOT / "scripts" / "test_tools.sh"], check=True)
         pg_ctl = shutil.which("pg_ctl") or max(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))  # Debian's isn't on PATH
         self._programs = Path(pg_ctl).resolve().parent
         # PostgreSQL refuses to run as root.

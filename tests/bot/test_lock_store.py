@@ -22,7 +22,7 @@ SOMEONE = "kakao-4f2a-someone"
 
 def test_redis_never_learns_whose_turn_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAEUM_SECRET_FILE", str(tmp_path.parent / "key"))
-    subprocess.run([ROOT / "scripts" / "test_databases.sh"], check=True)
+    subprocess.run([ROOT / "scripts" / "test_tools.sh"], check=True)
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--appendonly", "yes"]
     server = subprocess.Popen([*command, "--appendfsync", "always"], stdout=subprocess.DEVNULL)
