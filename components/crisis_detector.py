@@ -174,7 +174,7 @@ def examples_of(config: dict[str, Any], intents: list[tuple[str, str]]) -> list[
     Raises:
         CrisisExamplesError: a file can't be used.
     """
-    examples = {}
+    examples: dict[str, CrisisExample] = {}
     for example in (each for file in config["examples"] for each in read_examples(Path(file))):
         examples.setdefault(example.text, example)
     everyday = []
