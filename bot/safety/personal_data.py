@@ -101,6 +101,8 @@ def _find_spelled(text: str) -> Iterator[_Span]:
         compact = "".join(str(words.get(digit.group(), digit.group())) for digit in digits)
         # A word after the number may begin like a digit ("…팔이에요"), so the number alone is shown to the library.
         for number in _SPELLED_NUMBER.finditer(compact):
+            if all(digit.group().isdecimal() for digit in digits[number.start() : number.end() - 1]):
+                continue  # figures, and the first syllable of the next word
             for found in detect_all(number.group(), include=LABELS):
                 start, end = number.start() + found.start, number.start() + found.end - 1
                 yield _Span(digits[start].start(), digits[end].end(), LABEL_INFO[found.label][0])
