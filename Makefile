@@ -40,8 +40,8 @@ $(MODEL): $(MODEL_SOURCES)
 	@LOG_LEVEL=WARNING $(RASA) train --skip-validation --fixed-model-name maeum  # `make lint` validates
 	@touch $(MODEL)
 
-chat: train ## Talk to the bot in this terminal
-	@LOG_LEVEL=ERROR $(PYTHON) -m bot.serve --shell
+chat: train ## Talk to the bot in this terminal; DEBUG=1 says why it answers so
+	@LOG_LEVEL=ERROR $(PYTHON) -m bot.serve --shell $(if $(DEBUG),--explain)
 
 serve: train ## Serve REST on :5005, the action server on :5055
 	@$(PYTHON) -m bot.serve

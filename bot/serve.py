@@ -35,6 +35,7 @@ def main() -> int:
     """Runs the command line and returns its exit code; options it doesn't know are Rasa's."""
     parser = argparse.ArgumentParser(prog="python -m bot.serve", description=__doc__)
     parser.add_argument("--shell", action="store_true", help="talk to the bot here instead of serving it")
+    parser.add_argument("--explain", action="store_true", help="with --shell: say why the bot answers as it does")
     parser.add_argument("--interface", default="127.0.0.1", help="the address Rasa listens on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5005, help="Rasa's port (default: %(default)s)")
     parser.add_argument("--actions-port", type=int, default=5055, help="the action server's; endpoints.yml names it too")
@@ -43,7 +44,7 @@ def main() -> int:
         signal.signal(ending, _interrupt)
     try:
         if options.shell:
-            return _shell(options.actions_port, rasa_options)
+            return _shell(options.actions_port, options.explain, rasa_options)
         return _serve(options.interface, options.port, options.actions_port, rasa_options)
     except KeyboardInterrupt:
         return 0
@@ -79,14 +80,16 @@ def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]
         raise RuntimeError(f"Rasa ended by itself (exit code {server.returncode}); see its lines above.")
 
 
-def _shell(actions_port: int, rasa_options: list[str]) -> int:
-    # Rasa's shell is a server too; a free port lets it run beside `make serve`, whose action server then serves both.
-    shell = [sys.executable, "-m", "bot.quiet_rasa", "shell", "--port", str(_free_port()), *rasa_options]
+def _shell(actions_port: int, explain: bool, rasa_options: list[str]) -> int:
+    # The terminal's channel is a server too; a free port lets it run beside `make serve`, whose action server then serves both.
+    shell = [sys.executable, "-m", "bot.quiet_rasa", "run", "--connector", "bot.channels.terminal.TerminalInput"]
+    shell += ["--interface", "127.0.0.1", "--port", str(_free_port()), *rasa_options]
+    environment = {**os.environ, **({"MAEUM_EXPLAIN": "1"} if explain else {})}
     if _is_open(actions_port):
-        return subprocess.call(shell)
+        return subprocess.call(shell, env=environment)
     _SHELL_LOG.parent.mkdir(exist_ok=True)
     with _SHELL_LOG.open("wb") as log, _running(_actions_command(actions_port), log):
-        return subprocess.call(shell)
+        return subprocess.call(shell, env=environment)
 
 
 def _actions_command(port: int) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bot.safety.hotlines import hotlines
 from training.checking import check
 from training.dataset import WELLNESS_COLUMNS, WellnessData, wellness_data
 from training.tables import clean, read_table
@@ -70,7 +71,6 @@ def test_the_bots_own_words_name_no_telephone_number_but_by_the_crisis_file() ->
 
 
 def test_an_answer_names_only_numbers_that_the_crisis_file_has(wellness: WellnessData) -> None:
-    crisis = yaml.safe_load((DATA / "crisis.yml").read_text(encoding="utf-8"))
-    known = set(re.findall(NUMBER, " ".join(map(str, crisis["hotlines"].values()))))
+    known = {hotline.number for hotline in hotlines()}
     named = {number for texts in wellness.answers.values() for text in texts for number in re.findall(NUMBER, text)}
     assert named <= known

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from bot.safety.hotlines import hotlines
 from training.dataset import WellnessData
 
 RETRIEVAL_INTENT = "wellness"
@@ -32,9 +33,9 @@ class Crisis:
     @classmethod
     def load(cls, file: Path) -> Crisis:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        hotlines = content["hotlines"]
+        numbers = {hotline.key: hotline for hotline in hotlines(file)}
         replies, responses = (
-            {key: [text.format(**hotlines) for text in texts] for key, texts in content[part].items()}
+            {key: [text.format(**numbers) for text in texts] for key, texts in content[part].items()}
             for part in ("replies", "bot_responses")
         )
         return cls(replies, responses)

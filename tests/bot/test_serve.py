@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -112,26 +115,58 @@ def test_a_model_that_does_not_load_is_not_called_ready(tmp_path: Path, monkeypa
     assert "The bot answers" not in output
 
 
-def test_the_shell_answers_in_korean_without_noise_and_leaves_nothing_running(tmp_path: Path) -> None:
+@contextmanager
+def terminal_of(command: list[str], folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], int]]:
+    """A command that talks in a terminal: the terminal, the process, and the port of its action server."""
     actions_port = free_port()
-    options = ["--shell", "--actions-port", str(actions_port), "--model", str(MODEL)]
-    options += ["--endpoints", str(endpoints(tmp_path, actions_port))]
+    options = ["--model", str(MODEL), "--endpoints", str(endpoints(folder, actions_port))]
+    options += ["--actions-port", str(actions_port)] if command[0] == "bot.serve" else ["--port", str(free_port())]
     terminal, end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bot.serve", *options], cwd=ROOT, stdin=end, stdout=end, stderr=end,
+        [sys.executable, "-m", *command, *options], cwd=ROOT, stdin=end, stdout=end, stderr=end,
         env={**os.environ, "LOG_LEVEL": "ERROR", "LOG_LEVEL_LIBRARIES": "ERROR", "TERM": "xterm"}, start_new_session=True,
     )  # fmt: skip
     os.close(end)
-    output = read_until(terminal, "Your input")
-    os.write(terminal, "밤에 잠이 안 와요\r".encode())
-    output += read_until(terminal, "긴급 구조를 할 수도 없어요")
-    output += read_until(terminal, "Your input")
-    os.write(terminal, b"/stop\r")
-    assert process.wait(timeout=60) == 0
-    os.close(terminal)
+    try:
+        yield terminal, process, actions_port
+    finally:
+        os.close(terminal)
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("command", [["bot.serve", "--shell"], ["bot.quiet_rasa", "shell"]], ids=["make chat", "rasa shell"])
+def test_the_shell_answers_in_korean_without_noise_and_leaves_nothing_running(command: list[str], tmp_path: Path) -> None:
+    with terminal_of(command, tmp_path) as (terminal, process, actions_port):
+        output = read_until(terminal, "Your input")
+        os.write(terminal, "밤에 잠이 안 와요\r".encode())
+        output += read_until(terminal, "긴급 구조를 할 수도 없어요")
+        output += read_until(terminal, "Your input")
+        os.write(terminal, b"/stop\r")
+        assert process.wait(timeout=60) == 0
     assert not is_open(actions_port)
     assert "Warning" not in output
     assert "Traceback" not in output
+    assert "because" not in output
+
+
+def test_the_shell_says_why_it_answers_so_when_asked(tmp_path: Path) -> None:
+    with terminal_of(["bot.serve", "--shell", "--explain"], tmp_path) as (terminal, process, _):
+        read_until(terminal, "Your input")
+        for message, reason in (
+            ("밤에 잠이 안 와요", "sure enough"),
+            ("양자역학 슈뢰딩거 방정식 풀이", "no level was sure enough"),
+        ):
+            os.write(terminal, f"{message}\r".encode())
+            explanation = read_until(terminal, "because")
+            explanation += read_until(terminal, "Your input")
+            assert reason in explanation
+            assert re.search(r"category +\S+ \d\.\d\d", explanation)
+            assert re.search(r"levels +\S+ \d\.\d\d", explanation)
+            assert re.search(r"crisis +\S+", explanation)
+            assert re.search(r"answer +utter_", explanation)
+        os.write(terminal, b"/stop\r")
+        assert process.wait(timeout=60) == 0
 
 
 def read_until(terminal: int, text: str) -> str:

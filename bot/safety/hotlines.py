@@ -1,0 +1,63 @@
+"""The telephone numbers of `data/crisis.yml`, for whoever shows them: the replies, the channels, a web page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CRISIS_FILE = Path(__file__).parents[2] / "data" / "crisis.yml"
+# The `type` of a response's button that calls a number instead of saying something.
+PHONE_BUTTON = "phone"
+
+_NUMBER = re.compile(r"\d+(-\d+)*")
+
+
+@dataclass(frozen=True)
+class Hotline:
+    """A number that people are sent to. `hours` is empty where the file gives none, as for the police."""
+
+    key: str
+    name: str
+    number: str
+    hours: str = ""
+
+    @property
+    def url(self) -> str:
+        """What a link or a button opens to call it: "tel:15770199"."""
+        return f"tel:{self.number.replace('-', '')}"
+
+    def button(self, payload: str) -> dict[str, str]:
+        """A button as Rasa's responses have them, with a `type` and a `url` for the channels that can call.
+
+        `payload` is what a channel that knows ordinary buttons only sends as the person's words when it is pressed.
+        """
+        return {"title": f"{self.name} {self.number}", "type": PHONE_BUTTON, "url": self.url, "payload": payload}
+
+    def __str__(self) -> str:
+        """As a sentence names it: "자살예방 상담전화 109(24시간)"."""
+        return f"{self.name} {self.number}" + (f"({self.hours})" if self.hours else "")
+
+
+def hotlines(file: Path = CRISIS_FILE) -> list[Hotline]:
+    """The hotlines in the file's order.
+
+    Raises:
+        ValueError: an entry lacks its name or has no telephone number; the message says which.
+    """
+    entries: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))["hotlines"]
+    return [_hotline(file, key, entry) for key, entry in entries.items()]
+
+
+def _hotline(file: Path, key: str, entry: Any) -> Hotline:
+    try:
+        hotline = Hotline(key, **entry)
+    except TypeError as error:
+        raise ValueError(f"{file}: the hotline {key} needs a name and a number, and may have hours.") from error
+    # A number without quotes is an integer in YAML, and one that begins with 0 loses it.
+    if not isinstance(hotline.number, str) or not _NUMBER.fullmatch(hotline.number):
+        raise ValueError(f'{file}: the number of the hotline {key} must be digits and hyphens in quotes, as "1577-0199".')
+    return hotline
