@@ -55,16 +55,16 @@ class SendsInThreads(OutputChannel):
 class ApiSession(requests.Session):
     """A session with a time limit, and a line in the log for what the platform refuses."""
 
-    def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """As requests', whatever time limit it is given.
 
         Raises:
             RasaException: the platform can't be reached. Requests' own errors quote the address with the access token in it.
         """
         kwargs["timeout"] = SECONDS
-        host = urlsplit(url if isinstance(url, str) else url.decode()).hostname
+        host = urlsplit(request.url or "").hostname
         try:
-            response = super().request(method, url, *args, **kwargs)
+            response = super().send(request, **kwargs)
         except requests.RequestException as error:
             raise RasaException(f"{host} can't be reached: {type(error).__name__}.") from None
         if not response.ok:

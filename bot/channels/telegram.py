@@ -103,7 +103,7 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
                 message["text"] = self.settings.get("start", "start")
             return None  # a message without words, such as a sticker, is answered like any other that says nothing
 
-        @blueprint.listener("after_server_start")
+        @blueprint.listener("before_server_start")
         async def set_webhook(app: Sanic, loop: Any) -> None:
             deliveries.handle(self._set_webhook(bot))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,13 +104,13 @@ def test_others_go_on_talking_while_a_platform_is_slow(
     platforms: Platforms, output: Callable[[Platforms], OutputChannel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
-    request = ApiSession.request
+    send = ApiSession.send
 
     def seen(self: ApiSession, *args: Any, **kwargs: Any) -> requests.Response:
         threads.append(threading.current_thread())
-        return request(self, *args, **kwargs)
+        return send(self, *args, **kwargs)
 
-    monkeypatch.setattr(ApiSession, "request", seen)
+    monkeypatch.setattr(ApiSession, "send", seen)
     asyncio.run(output(platforms).send_response("1", {"text": "안녕하세요"}))
     asyncio.run(output(platforms).send_text_message("1", "안녕하세요"))
     assert len(threads) == 2
@@ -136,11 +137,18 @@ def test_telegram_out_of_reach_keeps_no_server_from_starting(
     settings = {"environment": {name: name.upper() for name in credentials}, "api_base": f"http://127.0.0.1:{free_port()}"}
     with caplog.at_level(logging.ERROR), serving(TelegramChannel.from_credentials(settings)) as client:
         assert client.post("/webhooks/telegram/webhook", json={}).status_code == 403
+        _wait_for(lambda: caplog.text)
     assert "Telegram did not take the bot's address" in caplog.text
     assert TOKEN not in caplog.text
     monkeypatch.setenv("WEBHOOK_URL", "bot.example.org")
     with pytest.raises(RasaException, match="begins with https://"):
         TelegramChannel.from_credentials(settings)
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_every_messenger_is_ready_and_off() -> None:
