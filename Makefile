@@ -13,7 +13,7 @@ export CUDA_VISIBLE_DEVICES ?=
 
 ENCODER := .cache/wellness-encoder/config.json
 MODEL := models/maeum.tar.gz
-MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/generated/nlu.yml data/generated/responses.yml \
+MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/crisis_in_wellness.csv data/crisis_utterances.csv data/generated/nlu.yml data/generated/responses.yml \
 	$(wildcard components/*.py components/encoder/*.py)
 
 .PHONY: help setup data train chat serve test lint bench format lock
@@ -43,10 +43,11 @@ $(MODEL): $(MODEL_SOURCES)
 chat: train ## Talk to the bot in this terminal; DEBUG=1 says why it answers so
 	@LOG_LEVEL=ERROR $(PYTHON) -m bot.serve --shell $(if $(DEBUG),--explain)
 
-serve: train ## Serve REST on :5005, the action server on :5055
+serve: train ## Serve the web chat and REST on :5005, the action server on :5055
 	@$(PYTHON) -m bot.serve
 
 test: train ## The whole test suite
+	@scripts/test_tools.sh
 	@$(PYTHON) -m pytest
 
 lint: data ## ruff, mypy and `rasa data validate`

@@ -33,12 +33,19 @@ class Decoding(BaseModel, extra=Extra.forbid):
     max_length: int = Field(default=60, ge=1)
 
 
+class Ranking(BaseModel, extra=Extra.forbid):
+    """Which replies are good enough; `bot/generation.yml` says what each setting does."""
+
+    threshold: float = Field(default=0.85, ge=0, le=1)
+
+
 class GenerationSettings(BaseModel, extra=Extra.forbid):
     """The content of `bot/generation.yml`."""
 
     model: Path
     timeout_seconds: float = Field(default=4.0, gt=0)
     decoding: Decoding = Decoding()
+    ranking: Ranking = Ranking()
 
     @classmethod
     def load(cls, file: Path) -> GenerationSettings:

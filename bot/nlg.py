@@ -15,7 +15,11 @@ from rasa.shared.core.events import BotUttered, SessionStarted
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
+from bot.own_data import own_data
+
 NOTICE = "utter_notice"
+CRISIS_NOTICE = "utter_crisis_notice"
+_CRISIS_REPLY = "utter_crisis_"
 # Rasa's channels send the paragraphs of a text as messages of their own.
 _PARAGRAPH = "\n\n"
 _PLACEHOLDER = re.compile(r"{([^\n{}]+)}")
@@ -39,9 +43,11 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
     ) -> dict[str, Any] | None:
         """The response's text, buttons and so on; None if it has none for this channel and these slots.
 
-        Of several texts, the one said last and the one this response gave last are passed over. The first answer of a session
-        ends with the notice, in a paragraph of its own.
+        Of several texts, those that were said in this session are passed over while there is another, and the last one always.
+        The first answer of a session ends with the notice, in a paragraph of its own; a crisis reply with a short one, which
+        doesn't stand between a person and the numbers.
         """
+        utter_action, values = own_data(utter_action, tracker.sender_id)
         if utter_action not in self.responses:
             return None
         slots = tracker.current_slot_values()
@@ -49,9 +55,10 @@ class CarefulResponseGenerator(TemplatedNaturalLanguageGenerator):
         if not variations:
             return None
         said = _said_this_session(tracker)
-        response = _filled(_fresh(variations, utter_action, said), {**slots, **kwargs})
-        if not said and response.get("text") and NOTICE in self.responses:
-            response["text"] += _PARAGRAPH + self.responses[NOTICE][0]["text"]
+        response = _filled(_fresh(variations, utter_action, said), {**slots, **kwargs, **values})
+        notice = CRISIS_NOTICE if utter_action.startswith(_CRISIS_REPLY) else NOTICE
+        if not said and response.get("text") and notice in self.responses:
+            response["text"] += _PARAGRAPH + self.responses[notice][0]["text"]
         return response
 
 
@@ -81,10 +88,10 @@ def _said_this_session(tracker: DialogueStateTracker) -> list[BotUttered]:
 
 
 def _fresh(variations: list[dict[str, Any]], utter_action: str, said: list[BotUttered]) -> dict[str, Any]:
-    """One of the variations, if possible neither the bot's last text nor this response's last."""
-    last_texts = [_text(event) for event in said[:1]]
-    own_texts = [_text(event) for event in said if event.metadata.get("utter_action") == utter_action][:1]
-    for avoided in (last_texts + own_texts, last_texts, []):
+    """One of the variations: if possible new in this session, or neither the bot's last text nor this response's."""
+    texts = [_text(event) for event in said]
+    own_texts = [_text(event) for event in said if event.metadata.get("utter_action") == utter_action]
+    for avoided in (texts, texts[:1] + own_texts[:1], texts[:1], []):
         fresh = [variation for variation in variations if variation.get("text") not in avoided]
         if fresh:
             return random.choice(fresh)

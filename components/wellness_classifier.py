@@ -15,7 +15,7 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.exceptions import RasaException
-from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
@@ -81,6 +81,8 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
             "target_precision": 0.75,
             # How many labels `intent_ranking` and the selector's `ranking` list.
             "ranking_length": 10,
+            # Intents that components before this one find: their examples aren't learned, and a message that has one keeps it.
+            "outranked_by": ["crisis"],
         }
 
     def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
@@ -127,7 +129,10 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def train(self, training_data: TrainingData) -> Resource:
-        examples = [example for example in training_data.intent_examples if example.get(TEXT)]
+        outranking = self._config["outranked_by"]
+        examples = [
+            example for example in training_data.intent_examples if example.get(TEXT) and example.get(INTENT) not in outranking
+        ]
         try:
             with self._model_storage.write_to(self._resource) as folder:
                 model = CategoryModel.train(
@@ -197,9 +202,14 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
 
         length = self._config["ranking_length"]
         ranking = [{"name": name, "confidence": confidence} for name, confidence in intents.items()]
-        message.set("intent", ranking[0], add_to_output=True)
-        message.set("intent_ranking", ranking[:length], add_to_output=True)
+        found = message.get(INTENT) or {}
         properties: dict[str, Any] = {"all_retrieval_intents": sorted(selectors)}
+        if found.get("name") in self._config["outranked_by"]:
+            ranking.insert(0, found)
+            earlier = message.get("response_selector") or {}
+            properties = {**earlier, "all_retrieval_intents": sorted({*selectors, *earlier.get("all_retrieval_intents", [])})}
+        message.set(INTENT, ranking[0], add_to_output=True)
+        message.set("intent_ranking", ranking[:length], add_to_output=True)
         for intent, keys in selectors.items():
             properties[intent] = {"response": self._response(keys[0]), "ranking": keys[:length]}
         message.set("response_selector", properties, add_to_output=True)

@@ -18,12 +18,7 @@ from components.wellness_classifier import LEVELS
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
 class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
-    """Answers at the deepest level of the category path that is sure enough; where none is, the intent is `nlu_fallback`.
-
-    Except where a life may be at risk: a response key named in `always_answer` is answered at any confidence when it is the
-    likeliest of all labels, and also when those keys taken together reach `always_answer_threshold`, whatever the classifier
-    preferred to each of them.
-    """
+    """Answers at the deepest level of the category path that is sure enough; where none is, the intent is `nlu_fallback`."""
 
     @classmethod
     def required_components(cls) -> list[type]:
@@ -32,10 +27,8 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         return {
-            # Response keys ("wellness/감정.자살충동") that are answered at any confidence.
-            "always_answer": [],
-            # How likely they must be, added up, to outrank a likelier label.
-            "always_answer_threshold": 0.2,
+            # Intents that components before the classifier find: a message that has one keeps it.
+            "outranked_by": ["crisis"],
         }
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -49,37 +42,25 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
 
     def process(self, messages: list[Message]) -> list[Message]:
         for message in messages:
-            if message.get("intent") and not self._answer_always(message):
-                self._answer_where_sure(message)
+            intent = message.get("intent")
+            if intent and intent["name"] not in self._config["outranked_by"]:
+                _answer_where_sure(message)
         return messages
 
-    def _answer_where_sure(self, message: Message) -> None:
-        levels = message.get(LEVELS) or []
-        sure = [level for level in levels if level["answers"]]
-        if not sure:
-            confidence = 1 - max((level["confidence"] for level in levels), default=0)
-            fallback = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": confidence}
-            message.set("intent", fallback, add_to_output=True)
-            return
-        intent, category, confidence = (sure[-1][name] for name in ("intent", "category", "confidence"))
-        if intent in (message.get("response_selector") or {}):
-            _answer(message, intent, f"{intent}/{category}", confidence)
-        else:
-            message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)
 
-    def _answer_always(self, message: Message) -> bool:
-        """Whether one of `always_answer` is the answer; if so it is made the message's intent."""
-        intent = next((key.partition("/")[0] for key in self._config["always_answer"]), None)
-        selector = (message.get("response_selector") or {}).get(intent)
-        if not selector:
-            return False
-        urgent = [key for key in selector["ranking"] if key["intent_response_key"] in self._config["always_answer"]]
-        confidence = sum(key["confidence"] for key in urgent)
-        is_likeliest = urgent[:1] == selector["ranking"][:1] and message.get("intent")["name"] == intent
-        if not is_likeliest and confidence < self._config["always_answer_threshold"]:
-            return False
-        _answer(message, str(intent), urgent[0]["intent_response_key"], confidence)
-        return True
+def _answer_where_sure(message: Message) -> None:
+    levels = message.get(LEVELS) or []
+    sure = [level for level in levels if level["answers"]]
+    if not sure:
+        confidence = 1 - max((level["confidence"] for level in levels), default=0)
+        fallback = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": confidence}
+        message.set("intent", fallback, add_to_output=True)
+        return
+    intent, category, confidence = (sure[-1][name] for name in ("intent", "category", "confidence"))
+    if intent in (message.get("response_selector") or {}):
+        _answer(message, intent, f"{intent}/{category}", confidence)
+    else:
+        message.set("intent", {"name": intent, "confidence": confidence}, add_to_output=True)
 
 
 def _answer(message: Message, intent: str, key: str, confidence: float) -> None:

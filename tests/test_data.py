@@ -50,7 +50,10 @@ def test_every_line_is_clean_text(wellness: WellnessData) -> None:
 
 
 def test_every_ordinary_intent_has_examples_enough(intents: dict[str, list[str]]) -> None:
-    assert set(intents) == {"greet", "goodbye", "thanks", "affirm", "deny", "help", "bot_challenge", "nlu_fallback"}
+    small_talk = {"greet", "goodbye", "thanks", "affirm", "deny", "help", "bot_challenge", "nlu_fallback"}
+    safety = {"crisis_safe", "crisis_not_safe", "keep_talking", "about_someone_else"}
+    own_data = {"forget_me", "show_my_data", "privacy"}
+    assert set(intents) == small_talk | safety | own_data
     assert all(len(set(examples)) >= 20 for examples in intents.values())
 
 
@@ -62,6 +65,26 @@ def test_every_crisis_reply_names_a_number_and_asks_one_question() -> None:
         for reply in replies:
             assert "{" in reply
             assert reply.count("?") == 1
+
+
+def test_the_words_of_the_crisis_protocol_name_a_number_and_ask_for_safety_or_nothing() -> None:
+    protocol = yaml.safe_load((DATA / "crisis.yml").read_text(encoding="utf-8"))["protocol"]
+    for name, reply in protocol.items():
+        groups = reply["texts"] if isinstance(reply["texts"], dict) else {"": reply["texts"]}
+        asks = "네, 안전해요" in reply["buttons"]
+        for texts in groups.values():
+            assert len(set(texts)) >= 2
+            for text in texts:
+                assert "{" in text
+                assert len(text) <= 220
+                assert "\n" not in text, "a paragraph of its own is the notice"
+                # A yes must mean safe, so nothing else is asked.
+                assert re.findall(r"([^.?]*)\?", text) == re.findall(r"([^.?]*(?:안전|무사)[^.?]*)\?$", text)
+                assert text.count("?") == asks, name
+    for kind in ("thinking", "plan", "acted", "other_person", "harm_others"):
+        assert len(protocol[kind]["texts"]) >= 3
+    assert all(text.index("{emergency") < text.find("{suicide") % 1000 for text in protocol["acted"]["texts"])
+    assert all("{police}" in text for text in protocol["harm_others"]["texts"])
 
 
 def test_the_bots_own_words_name_no_telephone_number_but_by_the_crisis_file() -> None:

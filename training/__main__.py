@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -161,6 +161,48 @@ def evaluate(
 
 
 @app.command()
+def evaluate_crisis(
+    test: Annotated[
+        Path, typer.Option(help="CSV with the columns utterance, kind, note, of which nothing was learned.")
+    ] = DATA.root / "crisis_test.csv",
+    config: Annotated[Path, typer.Option(help="The Rasa config whose CrisisDetector is evaluated.")] = DATA.root.parent
+    / "config.yml",
+    json_: Annotated[Path | None, typer.Option("--json", help="Where all figures go, the curve of thresholds too.")] = None,
+) -> None:
+    """Recall of each kind of risk and false alarms of the crisis detector, by cross-validation and on a test file."""
+    from components.crisis_examples import CrisisExamplesError, read_examples
+    from components.encoder.settings import EncoderError
+    from training.crisis_evaluation import detector_config
+    from training.crisis_evaluation import evaluate_crisis as evaluate_detector
+    from training.writing import check_writable, write_whole
+
+    try:
+        if json_:
+            check_writable(json_)
+        tests = read_examples(test)
+        bring_up_to_date(DATA)
+        nlu = [DATA.generated / "nlu.yml", DATA.root / "intents.yml"]
+        result = evaluate_detector(detector_config(config), nlu, tests)
+        if json_:
+            write_whole(json_, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    except (TableError, CrisisExamplesError, EncoderError) as error:
+        _stop(error)
+    except OSError as error:
+        _stop(OSError(f"{error.filename or json_}: can't be read or written ({error.strerror}); check the path."))
+    for part in ("cross_validation", "test"):
+        typer.echo(f"{part.replace('_', ' ')} (threshold {result['threshold']:.3f}, {result[part]['count']:,} messages)")
+        _print_crisis_figures(result[part])
+
+
+def _print_crisis_figures(figures: dict[str, Any]) -> None:
+    rows = [("recall", figures["recall"])]
+    rows += [(f"{kind} ({found['count']})", found["recall"]) for kind, found in figures["kinds"].items()]
+    rows += [(f"false alarms, {name}", figures[f"false_alarms_{name}"]) for name in ("look_alikes", "everyday")]
+    for name, value in rows:
+        typer.echo(f"{name:>28}: {'–' if value is None else f'{value:.3f}'}")
+
+
+@app.command()
 def finetune_generator(
     base: Annotated[str, typer.Option(help="skt/kogpt2-base-v2, taeminlee/kogpt2, another hub id of that kind, or a folder.")],
     pairs: Annotated[Path, typer.Option(help="CSV with the columns question,answer.")] = DATA.generated / "question_answer.csv",
@@ -172,13 +214,16 @@ def finetune_generator(
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
 ) -> None:
     """Fine-tunes KoGPT2 or its kind on question-answer pairs and exports it for the action server."""
+    from components.encoder.settings import EncoderError
+    from training.base_encoder import build_base_encoder
     from training.generator import GeneratorError, GeneratorSettings, read_pairs
     from training.generator import finetune_generator as finetune
 
-    settings = GeneratorSettings(source=base, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     try:
+        encoder = str(build_base_encoder(BASE_ENCODER))
+        settings = GeneratorSettings(base, epochs, learning_rate=learning_rate, batch_size=batch_size, encoder=encoder)
         loss = finetune(settings, read_pairs(pairs), out)
-    except GeneratorError as error:
+    except (GeneratorError, EncoderError, FileNotFoundError) as error:
         _stop(error)
     typer.echo(f"The generator is in {out} (held-out loss {loss:.3f}); restart the action server to use it.")
 
@@ -187,7 +232,7 @@ def finetune_generator(
 def benchmark(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="SECTION", help="encoder, classifier, generation, finetuning, rest or gpu; none: all."),
+        typer.Option(metavar="SECTION", help="encoder, classifier, crisis, generation, finetuning, rest or gpu; none: all."),
     ] = None,
     slow: Annotated[bool, typer.Option("--slow", help="Also train Rasa's DIET: a quarter of an hour and more.")] = False,
     json_: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = DATA.root.parent / "results" / "bench.json",

@@ -11,6 +11,7 @@ from training.tables import Row, read_table
 
 WELLNESS_COLUMNS = ("구분", "유저", "챗봇")
 PARENT_COLUMNS = ("구분", "챗봇")
+CRISIS_COLUMNS = ("utterance", "kind", "note")
 CHATBOT_COLUMNS = ("Q", "A", "label")
 
 

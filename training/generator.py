@@ -1,4 +1,7 @@
-"""Fine-tuning a causal language model of KoGPT2's kind on question–answer pairs, and exporting it to CTranslate2."""
+"""Fine-tuning a causal language model of KoGPT2's kind on question–answer pairs, and exporting it to CTranslate2.
+
+Beside it goes what its replies are ranked by: a sentence encoder, and the vectors of the pairs it learned from.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
+import numpy as np
 import torch
 
-from components.encoder.checkpoint import require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
+from components.encoder.checkpoint import load_checkpoint, require_fetchable, why_not_loaded  # isort: skip (keeps TensorFlow out)
 from kogpt2_transformers import get_kogpt2_model, get_kogpt2_tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
+from bot.reply_ranking import ENCODER_FOLDER, KNOWN_FILE, sentence_vectors
+from components.encoder.finetune import export_trunk, write_settings
+from components.encoder.network import Trunk
+from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk, quantise
 from components.trainer import Example, fine_tune, run_name
 from components.training_settings import TrainingSettings
 
 _UNKNOWN = "<unk>"
+_RANKED_LENGTH = 128  # tokens of a question or reply that ranking reads; they have a few dozen
 _IGNORED = -100  # the label torch's cross entropy passes over
 
 
@@ -31,6 +40,8 @@ class GeneratorError(Exception):
 class GeneratorSettings(TrainingSettings):
     """How a generator is fine-tuned; pairs longer than `max_length` are left out."""
 
+    # By whose sentence vectors replies are ranked: a Hugging Face hub id or a local folder.
+    encoder: str = ".cache/base-encoder"
     epochs: int = 5
     patience: int = 2
     batch_size: int = 16
@@ -66,7 +77,9 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
 
     Raises:
         GeneratorError: the base can't be loaded, or lacks the tokens `<s>` and `</s>`.
+        components.encoder.settings.EncoderError: the encoder that ranks replies can't be loaded.
     """
+    load_checkpoint(settings.encoder)  # now, because training may take hours
     model, tokenizer = _load(settings.source)
     sequences = [_token_ids(tokenizer, question, answer) for question, answer in pairs]
     sequences = [ids for ids in sequences if len(ids) <= settings.max_length]
@@ -79,6 +92,7 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
     trainer = fine_tune(model, examples, _collate, settings, checkpoints, settings.hold_out([str(ids) for ids in sequences]))
     loss = float(trainer.evaluate()["eval_loss"])
     export(trainer.model, tokenizer, out)
+    export_known(settings.encoder, pairs, out)
     shutil.rmtree(checkpoints)
     return loss
 
@@ -96,6 +110,25 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
         tokenizer.backend_tokenizer.save(str(converted / TOKENIZER_FILE))
         shutil.rmtree(out, ignore_errors=True)
         converted.rename(out)
+
+
+def export_known(encoder: str, pairs: list[tuple[str, str]], folder: Path) -> None:
+    """Writes into `folder` what `ReplyRanker` loads: the encoder, and the vectors of the pairs' texts."""
+    ranking = folder / ENCODER_FOLDER
+    ranking.mkdir()
+    model, tokenizer, pad_id = load_checkpoint(encoder)
+    write_settings(ranking, tokenizer, pad_id, min(_RANKED_LENGTH, model.config.max_position_embeddings))
+    export_trunk(Trunk(model, frozen=len(model.encoder.layer)), ranking / TRUNK_FILE)
+    # In int8 it takes a quarter of the memory, and the order of replies hardly changes.
+    quantise(ranking / TRUNK_FILE).replace(ranking / TRUNK_FILE)
+    known = OnnxTrunk.load(ranking)
+    questions, answers = ({text: place for place, text in enumerate(dict.fromkeys(texts))} for texts in zip(*pairs))
+    np.savez(
+        folder / KNOWN_FILE,
+        questions=sentence_vectors(known, list(questions)).astype(np.float16),
+        answers=sentence_vectors(known, list(answers)).astype(np.float16),
+        pairs=np.array([(questions[question], answers[answer]) for question, answer in pairs]),
+    )
 
 
 def _load(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

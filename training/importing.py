@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from training import dataset, rasa_data, tables
-from training.dataset import CHATBOT_COLUMNS, PARENT_COLUMNS, WELLNESS_COLUMNS, WellnessData
+from training.dataset import CHATBOT_COLUMNS, CRISIS_COLUMNS, PARENT_COLUMNS, WELLNESS_COLUMNS, WellnessData
 from training.tables import Row, TableError
 
 # The intents beside the wellness categories. An utterance that stands there is not taken into a category.
@@ -35,6 +35,11 @@ class DataFolder:
     @property
     def crisis(self) -> Path:
         return self.root / "crisis.yml"
+
+    @property
+    def crisis_utterances(self) -> Path:
+        """Messages with a risk to a life, and with the same words but none."""
+        return self.root / "crisis_utterances.csv"
 
     @property
     def parent_answers(self) -> Path:
@@ -129,6 +134,7 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
         own = dataset.wellness_data(tables.read_table(folder.open_dataset, [WELLNESS_COLUMNS])[1])
         open_answers = own.answers[rasa_data.OPEN_CATEGORY]
     ordinary = _without_ordinary(data, folder.root / _INTENTS_FILE)
+    crisis_utterances = _crisis_utterances(data, folder)
     if not data.utterances:
         raise TableError(f"{folder.root / _INTENTS_FILE} has every 유저 as an example already; give a file with other ones.")
     answers = rasa_data.answers_by_category(data, crisis, _parent_answers(folder), open_answers)
@@ -137,7 +143,7 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
 
     unanswered = [category for category in data.unanswered if not crisis.replies_to(category)]
     staged = Path(tempfile.mkdtemp(prefix=".generated-", dir=folder.root))
-    rasa_data.write_rasa_data(staged, data, crisis, answers)
+    rasa_data.write_rasa_data(staged, data, crisis, answers, crisis_utterances)
     rasa_data.write_pairs(staged, data, pairs)
     return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary, unanswered), staged
 
@@ -159,10 +165,23 @@ def _check_names(data: WellnessData) -> None:
             raise TableError(f"The categories {other} and {category} would have one name in Rasa; rename one of them.")
 
 
+def _crisis_utterances(data: WellnessData, folder: DataFolder) -> list[str]:
+    """The messages with a risk, but for those that are examples of a category or of an ordinary intent already."""
+    if not folder.crisis_utterances.exists():
+        return []
+    rows = tables.read_table(folder.crisis_utterances, [CRISIS_COLUMNS])[1]
+    taken = _ordinary_utterances(folder.root / _INTENTS_FILE) | {text for texts in data.utterances.values() for text in texts}
+    return [row["utterance"] for row in rows if row["kind"] != "none" and row["utterance"] not in taken]
+
+
+def _ordinary_utterances(intents_file: Path) -> set[str]:
+    nlu = yaml.safe_load(intents_file.read_text(encoding="utf-8"))["nlu"]
+    return {tables.clean(line.removeprefix("- ")) for intent in nlu for line in intent["examples"].splitlines()}
+
+
 def _without_ordinary(data: WellnessData, intents_file: Path) -> list[str]:
     """Removes utterances that are examples of an ordinary intent, and says which they were."""
-    nlu = yaml.safe_load(intents_file.read_text(encoding="utf-8"))["nlu"]
-    ordinary = {tables.clean(line.removeprefix("- ")) for intent in nlu for line in intent["examples"].splitlines()}
+    ordinary = _ordinary_utterances(intents_file)
     removed = []
     for category, utterances in list(data.utterances.items()):
         kept = [utterance for utterance in utterances if utterance not in ordinary]
@@ -191,7 +210,8 @@ def _put_in_place(folder: DataFolder, staged: Path) -> None:
 
 def _fingerprint(folder: DataFolder) -> str:
     """Changes with the sources of the generated data and with the code that generates it."""
-    sources = [folder.wellness, folder.chatbot, folder.crisis, folder.parent_answers, folder.root / _INTENTS_FILE]
+    sources = [folder.wellness, folder.chatbot, folder.crisis, folder.crisis_utterances, folder.parent_answers]
+    sources.append(folder.root / _INTENTS_FILE)
     code = [Path(module.__file__ or "") for module in (tables, dataset, rasa_data)] + [Path(__file__)]
     present = [file for file in [*sources, *code] if file.exists()]
     return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in present)).hexdigest()

@@ -7,42 +7,69 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import yaml
 
-from bot.safety.hotlines import hotlines
+from bot.safety.hotlines import Hotline, hotlines
 from training.dataset import WellnessData
 
 RETRIEVAL_INTENT = "wellness"
+CRISIS_INTENT = "crisis"
 # Every wellness category has at least so many answers, so that none need be given twice running.
 MIN_ANSWERS = 2
 # What `write_rasa_data` and `write_pairs` write.
 FILES = ("nlu.yml", "responses.yml", "categories.csv", "question_category.csv", "question_answer.csv")
 # The category whose answers, open questions, fit whatever was said.
 OPEN_CATEGORY = "모호함"
+# The kind under which `data/crisis.yml` has the texts for every kind of crisis that has none of its own.
+ANY_KIND = "otherwise"
 
 
 @dataclass(frozen=True)
 class Crisis:
-    """The replies and responses of `data/crisis.yml`, with the telephone numbers in their places."""
+    """The replies and responses of `data/crisis.yml`, with the telephone numbers in their places.
+
+    `replies` are texts by category, `responses` are Rasa's responses by name.
+    """
 
     replies: dict[str, list[str]]
-    responses: dict[str, list[str]]
+    responses: dict[str, list[dict[str, Any]]]
 
     @classmethod
     def load(cls, file: Path) -> Crisis:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         numbers = {hotline.key: hotline for hotline in hotlines(file)}
-        replies, responses = (
-            {key: [text.format(**numbers) for text in texts] for key, texts in content[part].items()}
-            for part in ("replies", "bot_responses")
-        )
+        replies = {category: [text.format(**numbers) for text in texts] for category, texts in content["replies"].items()}
+        responses = {
+            name: [{"text": text.format(**numbers)} for text in texts] for name, texts in content["bot_responses"].items()
+        }
+        for name, reply in content["protocol"].items():
+            answers = [{"title": answer, "payload": answer} for answer in reply["buttons"]]
+            groups = reply["texts"] if isinstance(reply["texts"], dict) else {ANY_KIND: reply["texts"]}
+            responses[f"utter_crisis_{name}"] = [
+                _crisis_response(text, kind, answers, numbers, content["call_payload"])
+                for kind, texts in groups.items()
+                for text in texts
+            ]
         return cls(replies, responses)
 
     def replies_to(self, category: str) -> list[str] | None:
         """The fixed replies of a crisis category or of one below it; None for any other."""
         return next((texts for crisis, texts in self.replies.items() if f"{category}/".startswith(f"{crisis}/")), None)
+
+
+def _crisis_response(
+    text: str, kind: str, answers: list[dict[str, str]], numbers: dict[str, Hotline], call_payload: str
+) -> dict[str, Any]:
+    """A response for one kind of crisis, or for any, with buttons to answer and to call the numbers that its text names."""
+    named = dict.fromkeys(field.partition(".")[0] for _, field, _, _ in Formatter().parse(text) if field)
+    calls = [numbers[key].button(call_payload.format(number=numbers[key].number)) for key in named]
+    response: dict[str, Any] = {"text": text.format(**numbers), "buttons": [*answers, *calls]}
+    if kind != ANY_KIND:
+        response["condition"] = [{"type": "slot", "name": "crisis", "value": kind}]
+    return response
 
 
 def full_intent(category: str) -> str:
@@ -93,15 +120,20 @@ def question_answer_pairs(data: WellnessData, crisis: Crisis) -> Iterable[tuple[
         yield from ((utterance, answer) for utterance in utterances for answer in answers)
 
 
-def write_rasa_data(folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]]) -> None:
-    """Writes `nlu.yml` and `responses.yml` into `folder`."""
-    nlu = [{"intent": full_intent(name), "examples": _examples(texts)} for name, texts in data.utterances.items()]
+def write_rasa_data(
+    folder: Path, data: WellnessData, crisis: Crisis, answers: dict[str, list[str]], crisis_utterances: Sequence[str] = ()
+) -> None:
+    """Writes `nlu.yml` and `responses.yml` into `folder`.
+
+    `crisis_utterances` stand there because Rasa wants examples of every intent; CrisisDetector learns from their own file.
+    """
+    intents = {full_intent(name): texts for name, texts in data.utterances.items()}
+    if crisis_utterances:
+        intents[CRISIS_INTENT] = list(crisis_utterances)
+    nlu = [{"intent": intent, "examples": _examples(texts)} for intent, texts in intents.items()]
     _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
-    responses = {f"utter_{full_intent(category)}": texts for category, texts in answers.items()} | crisis.responses
-    _write_yaml(
-        folder / "responses.yml",
-        {"version": "3.1", "responses": {name: [{"text": text} for text in texts] for name, texts in responses.items()}},
-    )
+    responses = {f"utter_{full_intent(category)}": [{"text": text} for text in texts] for category, texts in answers.items()}
+    _write_yaml(folder / "responses.yml", {"version": "3.1", "responses": responses | crisis.responses})
 
 
 def write_pairs(folder: Path, data: WellnessData, answer_pairs: Iterable[tuple[str, str]]) -> None:

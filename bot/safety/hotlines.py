@@ -18,12 +18,17 @@ _NUMBER = re.compile(r"\d+(-\d+)*")
 
 @dataclass(frozen=True)
 class Hotline:
-    """A number that people are sent to. `hours` is empty where the file gives none, as for the police."""
+    """A number that people are sent to.
+
+    `hours` is empty where the file gives none, as for the police; `in_writing` says how to reach the line without speaking, and
+    is empty until an operator has checked a way and written it down.
+    """
 
     key: str
     name: str
     number: str
     hours: str = ""
+    in_writing: str = ""
 
     @property
     def url(self) -> str:
@@ -39,7 +44,8 @@ class Hotline:
 
     def __str__(self) -> str:
         """As a sentence names it: "자살예방 상담전화 109(24시간)"."""
-        return f"{self.name} {self.number}" + (f"({self.hours})" if self.hours else "")
+        more = ", ".join(part for part in (self.hours, self.in_writing) if part)
+        return f"{self.name} {self.number}" + (f"({more})" if more else "")
 
 
 def hotlines(file: Path = CRISIS_FILE) -> list[Hotline]:
@@ -56,7 +62,7 @@ def _hotline(file: Path, key: str, entry: Any) -> Hotline:
     try:
         hotline = Hotline(key, **entry)
     except TypeError as error:
-        raise ValueError(f"{file}: the hotline {key} needs a name and a number, and may have hours.") from error
+        raise ValueError(f"{file}: the hotline {key} needs a name and a number, and may have hours and in_writing.") from error
     # A number without quotes is an integer in YAML, and one that begins with 0 loses it.
     if not isinstance(hotline.number, str) or not _NUMBER.fullmatch(hotline.number):
         raise ValueError(f'{file}: the number of the hotline {key} must be digits and hyphens in quotes, as "1577-0199".')

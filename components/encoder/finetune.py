@@ -17,6 +17,7 @@ from transformers import EvalPrediction
 from components.encoder.network import Head, TrainedHead, Trunk
 from components.encoder.onnx_encoder import HEAD_FILE, SETTINGS_FILE, TRUNK_FILE, OnnxTrunk
 from components.encoder.settings import EncoderSettings
+from components.encoder.tokenizer import EncoderTokenizer
 from components.trainer import Example, fine_tune, run_name
 
 _LABEL_SMOOTHING = 0.1
@@ -44,8 +45,7 @@ def finetune(
     trunk = Trunk(encoder, max(0, len(encoder.encoder.layer) - settings.trained_layers))
     head = Head(*trunk.upper, encoder.config.hidden_size, label_count)
     max_length = min(settings.max_length, encoder.config.max_position_embeddings)
-    tokenizer.save(folder)
-    (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": max_length}), encoding="utf-8")
+    write_settings(folder, tokenizer, pad_id, max_length)
     export_trunk(trunk, folder / TRUNK_FILE)
 
     hidden = _frozen_states(OnnxTrunk.load(folder), texts)
@@ -121,6 +121,12 @@ def _collate(batch: list[Example]) -> dict[str, torch.Tensor]:
 
 def _accuracy(evaluation: EvalPrediction) -> dict[str, float]:
     return {"accuracy": float((evaluation.predictions.argmax(axis=1) == evaluation.label_ids).mean())}
+
+
+def write_settings(folder: Path, tokenizer: EncoderTokenizer, pad_id: int, max_length: int) -> None:
+    """Writes what `OnnxTrunk.load` needs beside the exported trunk."""
+    tokenizer.save(folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": max_length}), encoding="utf-8")
 
 
 def export_trunk(trunk: Trunk, file: Path) -> None:

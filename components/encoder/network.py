@@ -47,8 +47,13 @@ class Head(torch.nn.Module):
         unseen = (1 - attention_mask[:, None, None, :].to(hidden.dtype)) * torch.finfo(hidden.dtype).min
         for layer in self.layers:
             hidden = layer(hidden, unseen)[0]
-        weights = attention_mask.to(hidden.dtype)[..., None]
-        return (hidden * weights).sum(1) / weights.sum(1)
+        return mean(hidden, attention_mask)
+
+
+def mean(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Each text's mean hidden state, (texts, hidden size), over the tokens that are not padding."""
+    weights = attention_mask.to(hidden.dtype)[..., None]
+    return (hidden * weights).sum(1) / weights.sum(1)
 
 
 class TrainedHead(torch.nn.Module):

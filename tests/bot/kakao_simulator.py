@@ -202,7 +202,7 @@ class KakaoSimulator:
 
         Raises:
             asyncio.TimeoutError: there was none in time.
-            AssertionError: it wasn't HTTP 200.
+            AssertionError: it was not HTTP 200, or came late.
             jsonschema.ValidationError: it can't be shown.
         """
         started = time.monotonic()
@@ -211,5 +211,6 @@ class KakaoSimulator:
             text = await response.text()
         seconds = time.monotonic() - started
         self.slowest = max(self.slowest, seconds)
+        assert seconds <= patience, f"the answer took {seconds:.1f} s"
         assert response.status == 200, text
         return Shown(check(json.loads(text)), seconds)

@@ -51,7 +51,7 @@ def running(command: list[str], ready: str, log: Path, **environment: str) -> It
 
 
 def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(ready, timeout=2).is_success:

@@ -13,7 +13,7 @@ Pairs = list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def folder(kogpt2: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(kogpt2: Path, koelectra: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator that has learned `pairs` by heart."""
     from training.generator import GeneratorSettings, finetune_generator
 
@@ -21,7 +21,9 @@ def folder(kogpt2: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory)
     work = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
-        settings = GeneratorSettings(source=str(kogpt2), epochs=40, patience=40, learning_rate=5e-3, batch_size=8)
+        settings = GeneratorSettings(
+            source=str(kogpt2), encoder=str(koelectra), epochs=40, patience=40, learning_rate=5e-3, batch_size=8
+        )
         finetune_generator(settings, pairs * 20, out)
     return out
 
@@ -75,7 +77,12 @@ def test_the_shipped_settings_are_valid() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("model: x\ndecoding: {method: guess}", "decoding.method"), ("model: x\ndecoding: {topp: 1}", "topp"), ("{}", "model")],
+    [
+        ("model: x\ndecoding: {method: guess}", "decoding.method"),
+        ("model: x\ndecoding: {topp: 1}", "topp"),
+        ("model: x\nranking: {threshold: 2}", "ranking.threshold"),
+        ("{}", "model"),
+    ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, name: str) -> None:
     file = tmp_path / "generation.yml"

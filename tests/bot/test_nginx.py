@@ -21,7 +21,7 @@ PER_ADDRESS = 8
 
 @pytest.fixture(scope="module")
 def nginx() -> str:
-    subprocess.run([str(ROOT / "scripts" / "test_services.sh")], check=True, timeout=300)
+    subprocess.run([str(ROOT / "scripts" / "test_tools.sh")], check=True, timeout=300)
     path = shutil.which("nginx") or "/usr/sbin/nginx"
     assert Path(path).exists()
     return path

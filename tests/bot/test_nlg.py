@@ -22,6 +22,17 @@ responses:
   - text: 안녕하세요.
   utter_notice:
   - text: 저는 의사가 아니에요.
+  utter_crisis_notice:
+  - text: 저는 대화 봇이에요.
+  utter_crisis_acted:
+  - text: 하나
+    buttons:
+    - title: 네
+      payload: 네
+  - text: 둘
+  - text: 셋
+  utter_crisis_unclear:
+  - text: 누구든
   utter_generated_reply:
   - text: "{reply}"
   utter_by_channel:
@@ -70,6 +81,19 @@ def test_the_first_answer_ends_with_the_notice_whatever_it_is() -> None:
     for action in ("utter_greet", "utter_wellness/감정.화", "utter_by_channel"):
         assert say([], action).endswith("\n\n저는 의사가 아니에요.")
     assert say([], "utter_generated_reply", reply="그랬군요.") == "그랬군요.\n\n저는 의사가 아니에요."
+
+
+def test_a_crisis_reply_comes_with_a_short_notice_in_its_place() -> None:
+    text = say([], "utter_crisis_acted")
+    assert text.partition("\n\n")[::2] in {(reply, "저는 대화 봇이에요.") for reply in ("하나", "둘", "셋")}
+    assert say([uttered(text, "utter_crisis_acted")], "utter_greet") == "안녕하세요."
+
+
+def test_no_text_comes_twice_in_a_session_while_one_is_left() -> None:
+    said: list[Event] = [uttered("안녕하세요.", "utter_greet")]
+    for _ in range(3):
+        said += [uttered(say(said, "utter_crisis_acted"), "utter_crisis_acted"), uttered("누구든", "utter_crisis_unclear")]
+    assert {event.text for event in said if isinstance(event, BotUttered)} == {"안녕하세요.", "하나", "둘", "셋", "누구든"}
 
 
 def test_the_notice_comes_once_a_session() -> None:

@@ -7,8 +7,6 @@ from rasa.shared.nlu.training_data.message import Message
 from components.wellness_classifier import LEVELS
 from components.wellness_fallback import WellnessFallbackClassifier
 
-CRISIS = ["wellness/감정.자살충동", "wellness/증상.자해"]
-
 
 def decide(intent: str, confidence: float, levels: list[dict[str, Any]] | None = None, **keys: float) -> tuple[str, str]:
     """The intent and response key after the fallback, for a message whose keys have these confidences."""
@@ -18,8 +16,7 @@ def decide(intent: str, confidence: float, levels: list[dict[str, Any]] | None =
     selector: dict[str, Any] = {"response": {**ranking[0], "utter_action": "", "responses": []}, "ranking": ranking}
     message.set("response_selector", {"all_retrieval_intents": ["wellness"], "wellness": selector})
     message.set(LEVELS, levels or [level(intent, intent, confidence, confidence >= 0.3)])
-    config = {**WellnessFallbackClassifier.get_default_config(), "always_answer": CRISIS}
-    WellnessFallbackClassifier(config).process([message])
+    WellnessFallbackClassifier(WellnessFallbackClassifier.get_default_config()).process([message])
     return message.get("intent")["name"], selector["response"]["intent_response_key"]
 
 
@@ -46,18 +43,8 @@ def test_a_sure_ordinary_intent_stays() -> None:
     assert decide("greet", 0.8, [level("greet", "greet", 0.8, True)], 감정_우울감=0.1)[0] == "greet"
 
 
-def test_a_crisis_category_stays_however_unsure() -> None:
-    assert decide("wellness", 0.06, 감정_자살충동=0.06, 감정_우울감=0.05) == ("wellness", "wellness/감정.자살충동")
-
-
-def test_crisis_categories_that_are_likely_together_outrank_a_likelier_one() -> None:
-    assert decide("wellness", 0.4, 감정_우울감=0.4, 증상_자해=0.15, 감정_자살충동=0.1) == ("wellness", "wellness/증상.자해")
-    assert decide("greet", 0.6, 감정_자살충동=0.25) == ("wellness", "wellness/감정.자살충동")
-
-
-def test_a_slight_chance_of_a_crisis_changes_nothing() -> None:
-    levels = [level("wellness", "감정.우울감", 0.4, True)]
-    assert decide("wellness", 0.4, levels, 감정_우울감=0.4, 감정_자살충동=0.05) == ("wellness", "wellness/감정.우울감")
+def test_a_crisis_that_the_detector_found_is_left_alone() -> None:
+    assert decide("crisis", 0.9, [level("wellness", "감정", 0.9, True)], 감정_우울감=0.9)[0] == "crisis"
 
 
 def test_a_message_of_which_nothing_is_known_falls_back() -> None:

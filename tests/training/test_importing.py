@@ -59,6 +59,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     return folder
 
 
+def test_messages_with_a_risk_are_examples_of_the_crisis_intent_but_for_those_of_a_category(data: DataFolder) -> None:
+    lines = "utterance,kind,note\n그만 살고 싶어요,thinking,\n죽고 싶어요,thinking,\n배고파 죽겠다,none,\n"
+    data.crisis_utterances.write_text(lines, encoding="utf-8")
+    assert run().exit_code == 0
+    nlu = yaml.safe_load((data.generated / "nlu.yml").read_text(encoding="utf-8"))["nlu"]
+    assert [entry["examples"] for entry in nlu if entry["intent"] == "crisis"] == ["- 그만 살고 싶어요\n"]
+
+
 def run(*files: Path) -> Result:
     return CliRunner().invoke(training.__main__.app, ["import", *map(str, files)])
 
@@ -161,6 +169,22 @@ def test_a_crisis_is_answered_with_its_fixed_replies_and_never_with_imported_one
     assert {"utter_notice", "utter_help", "utter_still_unsure"} < set(written)
     assert not any("힘내세요!" in answer for _, answer in rows(data, "question_answer.csv"))
     assert len(rows(data, "question_answer.csv")) == 1 + sum(map(len, replies.values()))
+
+
+def test_the_words_of_the_crisis_protocol_are_written_with_their_numbers_buttons_and_kinds(data: DataFolder) -> None:
+    imported(data, TALK)
+    content = yaml.safe_load((data.generated / "responses.yml").read_text(encoding="utf-8"))["responses"]
+    first = content["utter_crisis_thinking"][0]
+    assert "자살예방 상담전화 109(24시간)" in first["text"]
+    assert [button["title"] for button in first["buttons"]] == [
+        "네, 안전해요", "아니요, 안전하지 않아요", "더 이야기하고 싶어요", "자살예방 상담전화 109", "청소년전화 1388"
+    ]  # fmt: skip
+    assert first["buttons"][-1] == {
+        "title": "청소년전화 1388", "type": "phone", "url": "tel:1388", "payload": "1388에 전화해 볼게요"
+    }  # fmt: skip
+    kinds = [response.get("condition", [{"value": None}])[0]["value"] for response in content["utter_crisis_not_safe"]]
+    assert set(kinds) == {None, "other_person", "harm_others"}
+    assert not any("{" in response["text"] for name in content if "crisis" in name for response in content[name])
 
 
 def test_a_crisis_category_lends_its_fixed_replies_and_not_imported_ones(data: DataFolder) -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from training.base_encoder import build_base_encoder
 from training.benchmark.figures import Bench, Figure, skipped
-from training.benchmark.measuring import cores, run_alone
+from training.benchmark.measuring import run_alone
 from training.dataset import WELLNESS_COLUMNS, wellness_data
 from training.tables import read_table
 
@@ -38,7 +38,7 @@ def measure(bench: Bench, epochs: int = EPOCHS) -> Iterator[Figure]:
     ours = run_alone(train_and_test, bots_pipeline(bench.project), train, test)
     bench.say(f"Rasa's default pipeline: training it for {epochs} epochs and testing it")
     reference = run_alone(train_and_test, rasas_pipeline(epochs), train, test)
-    note = f"{len(train)} utterances learnt, {len(test)} tested; ours with the base encoder, DIET {epochs} epochs; {cores()} cores"
+    note = f"{len(train)} utterances learnt, {len(test)} tested; our encoder: the base; DIET: {epochs} epochs"
     yield Figure(_TOP1, ours[0], reference[0], "share", True, note=note)
     yield Figure(_TIME, ours[1] / 60, reference[1] / 60, "min", note=note)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -79,12 +78,11 @@ def export(shape: Shape, utterances: list[str], folder: Path) -> Exported:
     from components.encoder import finetune
     from components.encoder.checkpoint import load_checkpoint
     from components.encoder.network import Head, Trunk
-    from components.encoder.onnx_encoder import HEAD_FILE, SETTINGS_FILE, TRUNK_FILE, quantise, token_ids
+    from components.encoder.onnx_encoder import HEAD_FILE, TRUNK_FILE, quantise, token_ids
 
     weights = write_checkpoint(shape, utterances, folder / _CHECKPOINT)
     encoder, tokenizer, pad_id = load_checkpoint(str(folder / _CHECKPOINT))
-    tokenizer.save(folder)
-    (folder / SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id, "max_length": _MAX_LENGTH}), encoding="utf-8")
+    finetune.write_settings(folder, tokenizer, pad_id, _MAX_LENGTH)
     trunk = Trunk(encoder, len(encoder.encoder.layer) - EncoderSettings("").trained_layers)
     head = Head(*trunk.upper, encoder.config.hidden_size, LABELS)
     torch.save(head.classify.state_dict(), folder / _HEAD)

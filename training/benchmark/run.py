@@ -6,12 +6,13 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 
-from training.benchmark import classifier, encoder, finetuning, generation, gpu, rest
+from training.benchmark import classifier, crisis, encoder, finetuning, generation, gpu, rest
 from training.benchmark.figures import Bench, Figure, Section, skipped
 
 SECTIONS: dict[str, Section] = {
     "encoder": encoder.measure,
     "classifier": classifier.measure,
+    "crisis": crisis.measure,
     "generation": generation.measure,
     "finetuning": finetuning.measure,
     "rest": rest.measure,

@@ -1,0 +1,1 @@
+"""The web chat's page: its files, and what puts them together."""

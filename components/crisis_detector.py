@@ -1,0 +1,192 @@
+"""The component that looks at a message before any other: does it tell of a risk to a life, and of what kind?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.shared.exceptions import RasaException
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
+
+from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError, read_examples
+from components.crisis_lexicon import CrisisLexicon
+from components.crisis_model import CrisisModel
+from components.encoder.settings import EncoderError
+
+# The message's attribute that says what was found: `kind`, `score` (the probability of any risk) and `scores` by kind.
+CRISIS = "crisis"
+_RESPONSES_FILE = "crisis_responses.json"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class CrisisDetector(GraphComponent, IntentClassifier):
+    """Finds messages that tell of thinking of death, a plan, an act, another person at risk, or of harm to others.
+
+    Every message gets the attribute `crisis`. From the threshold up its intent becomes `crisis`, with the score as confidence,
+    and `response_selector` says which kind, as for any retrieval intent; the classifiers behind this one leave it so.
+    """
+
+    @staticmethod
+    def required_packages() -> list[str]:
+        return ["kiwipiepy", "sklearn", "onnxruntime", "tokenizers"]
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        return {
+            # CSV files with the columns utterance, kind, note: what the detector learns, `none` for lines without risk. What
+            # stands in the first file holds where two disagree.
+            "examples": ["data/crisis_utterances.csv"],
+            # Spellings and patterns that can only raise the score.
+            "lexicon": "data/crisis_lexicon.yml",
+            # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
+            "kinds_of_intents": {},
+            # How many examples of all other intents are learned as harmless; a random sample.
+            "everyday": 2500,
+            # A pretrained encoder: a Hugging Face hub id or a local folder. None: words and letters alone.
+            "encoder": None,
+            # Which of its layers' hidden states are used, 1 the lowest.
+            "layers": [8, 10],
+            # The share of risk that is to be found, which the threshold is chosen for.
+            "target_recall": 0.97,
+            # Unless more than this share of everyday messages were taken for a crisis: then the threshold is what keeps it.
+            "everyday_false_alarms": 0.05,
+            # The intent of a crisis.
+            "intent": "crisis",
+            "seed": 0,
+        }
+
+    def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
+        self._config = config
+        self._model_storage = model_storage
+        self._resource = resource
+        self._model: CrisisModel | None = None
+        self._responses: dict[str, list[dict[str, Any]]] = {}
+
+    @classmethod
+    def create(
+        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> CrisisDetector:
+        return cls(config, model_storage, resource)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> CrisisDetector:
+        component = cls(config, model_storage, resource)
+        with model_storage.read_from(resource) as folder:
+            component._model = CrisisModel.load(folder)
+            component._responses = json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8"))
+        return component
+
+    @classmethod
+    def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
+        """What else a trained model depends on: its data files, the modules it is made of, and a local encoder's files."""
+        here = Path(__file__).parent
+        files = [*here.glob("*.py"), *here.glob("encoder/*.py"), *map(Path, config["examples"]), Path(config["lexicon"])]
+        encoder = Path(config.get("encoder") or "")
+        weights = encoder.rglob("*") if config.get("encoder") and encoder.is_dir() else []
+        stamps = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in sorted(weights)]
+        contents = [file.read_bytes() for file in sorted(files) if file.is_file()]
+        return hashlib.sha256(b"\0".join([*contents, *(stamp.encode() for stamp in stamps)])).hexdigest()
+
+    def train(self, training_data: TrainingData) -> Resource:
+        intents = [(example.get(TEXT), example.get_full_intent()) for example in training_data.intent_examples]
+        self._responses = {
+            name: texts
+            for name, texts in training_data.responses.items()
+            if name.startswith(f"{intent_response_key_to_template_key(self._config['intent'])}/")
+        }
+        try:
+            with self._model_storage.write_to(self._resource) as folder:
+                self._model = train_model(self._config, intents, folder)
+                (folder / _RESPONSES_FILE).write_text(json.dumps(self._responses, ensure_ascii=False), encoding="utf-8")
+        except (CrisisExamplesError, EncoderError) as error:
+            raise RasaException(str(error)) from error
+        return self._resource
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        spoken = [message for message in messages if message.get(TEXT) is not None]
+        if self._model is None or not spoken:
+            return messages
+        for message, row in zip(spoken, self._model.predict([message.get(TEXT) for message in spoken])):
+            self._annotate(message, row, self._model.threshold)
+        return messages
+
+    def _annotate(self, message: Message, row: np.ndarray, threshold: float) -> None:
+        scores = {kind: float(row[index]) for index, kind in enumerate(KINDS)}
+        score = float(1 - row[LABELS.index(NONE)])
+        ranked = sorted(scores, key=lambda kind: -scores[kind])
+        found = score >= threshold
+        finding = {"kind": ranked[0] if found else NONE, "score": score, "scores": scores}
+        message.set(CRISIS, finding, add_to_output=True)
+        if not found:
+            return
+        intent = self._config["intent"]
+        ranking = [{"intent_response_key": f"{intent}/{kind}", "confidence": scores[kind]} for kind in ranked]
+        utter_action = intent_response_key_to_template_key(f"{intent}/{ranked[0]}")
+        response = {**ranking[0], "responses": self._responses.get(utter_action, []), "utter_action": utter_action}
+        selectors = {"all_retrieval_intents": [intent], intent: {"response": response, "ranking": ranking}}
+        message.set("intent", {"name": intent, "confidence": score}, add_to_output=True)
+        message.set("intent_ranking", [{"name": intent, "confidence": score}], add_to_output=True)
+        message.set("response_selector", selectors, add_to_output=True)
+
+
+def train_model(config: dict[str, Any], intents: list[tuple[str, str]], folder: Path) -> CrisisModel:
+    """The model of a component's config, whose files go into `folder`.
+
+    Args:
+        intents: the bot's other training data, texts and full intents.
+
+    Raises:
+        CrisisExamplesError: the examples or the lexicon can't be used.
+        EncoderError: the encoder can't be loaded.
+    """
+    return CrisisModel.train(
+        examples_of(config, intents),
+        CrisisLexicon.read(Path(config["lexicon"])),
+        folder,
+        config["encoder"],
+        tuple(config["layers"]),
+        config["target_recall"],
+        config["everyday_false_alarms"],
+    )
+
+
+def examples_of(config: dict[str, Any], intents: list[tuple[str, str]]) -> list[CrisisExample]:
+    """The examples of the config's files, then those of the named intents, then a sample of all others; no text twice.
+
+    Raises:
+        CrisisExamplesError: a file can't be used.
+    """
+    examples: dict[str, CrisisExample] = {}
+    for example in (each for file in config["examples"] for each in read_examples(Path(file))):
+        examples.setdefault(example.text, example)
+    everyday = []
+    for text, intent in intents:
+        kind = config["kinds_of_intents"].get(intent)
+        if kind is None and intent.partition("/")[0] == config["intent"]:
+            kind = intent.partition("/")[2] if intent.partition("/")[2] in KINDS else None
+            if kind is None:
+                continue  # of no known kind: those that `training import` wrote, which stand in the files
+        if kind is not None:
+            examples.setdefault(text, CrisisExample(text, kind, intent))
+        elif text and text not in examples:
+            everyday.append(text)
+    chosen = np.random.default_rng(config["seed"]).permutation(len(everyday))[: config["everyday"]]
+    return [*examples.values(), *(CrisisExample(everyday[index], NONE, EVERYDAY) for index in sorted(chosen))]

@@ -1,0 +1,76 @@
+"""What the crisis detector learns from: messages with a kind of risk, with the same words but none, and everyday talk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components
+
+# The kinds of risk, in the order of the model's outputs, and the label of a message with none.
+KINDS = ("thinking", "plan", "acted", "other_person", "harm_others")
+NONE = "none"
+LABELS = (*KINDS, NONE)
+# The note of examples that come from the bot's other training data.
+EVERYDAY = "everyday"
+# In the note of a harmless line that was written against one with risk.
+_HARD_PAIR = "hard-pair"
+_COLUMNS = ("utterance", "kind", "note")
+
+
+class CrisisExamplesError(Exception):
+    """The examples can't be used; the message is a sentence for whoever wrote them or the config."""
+
+
+@dataclass(frozen=True)
+class CrisisExample:
+    """A message, the kind of risk in it (one of `LABELS`) and where it comes from or what makes it hard."""
+
+    text: str
+    kind: str
+    note: str = ""
+
+
+def read_examples(file: Path) -> list[CrisisExample]:
+    """The examples in a CSV file with the columns utterance, kind and note.
+
+    Raises:
+        CrisisExamplesError: there is no such file, or it has other columns or unknown kinds.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream)
+            if not set(_COLUMNS) <= set(rows.fieldnames or ()):
+                raise CrisisExamplesError(f"{file}: the columns {', '.join(_COLUMNS)} are wanted in the first row; add them.")
+            examples = [CrisisExample(row["utterance"], row["kind"], row["note"] or "") for row in rows if row["utterance"]]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise CrisisExamplesError(f"{file}: the crisis examples can't be read ({reason}); check the path.") from error
+    for example in examples:
+        if example.kind not in LABELS:
+            raise CrisisExamplesError(
+                f"{file}: {example.text!r} has the kind {example.kind!r}; it must be one of {', '.join(LABELS)}."
+            )
+    return examples
+
+
+def folds(examples: Sequence[CrisisExample], likeness: np.ndarray, count: int, seed: int = 0) -> list[np.ndarray]:
+    """The examples' indices in `count` groups, with what is nearly alike in one group, so that none is learned from its twin.
+
+    Args:
+        likeness: (examples, examples), from 0 to 1. A harmless line that was written against one with risk goes with the
+            line with risk that it is likest.
+    """
+    alike = likeness > 0.4
+    risky = np.array([example.kind != NONE for example in examples])
+    for index, example in enumerate(examples):
+        if example.note == _HARD_PAIR and risky.any():
+            alike[index, np.argmax(likeness[index] * risky)] = True
+    _, groups = connected_components(scipy.sparse.csr_matrix(alike), directed=False)
+    of_group = np.random.default_rng(seed).integers(0, count, groups.max() + 1)
+    parts = [np.flatnonzero(of_group[groups] == fold) for fold in range(count)]
+    return [part for part in parts if len(part)]

@@ -1,0 +1,61 @@
+"""A few words and shorthands that say more than the examples can teach, in a file that people edit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from components.crisis_examples import KINDS, CrisisExamplesError
+
+
+@dataclass(frozen=True)
+class CrisisLexicon:
+    """Spellings to read as others, and for each kind of risk the patterns that tell of it.
+
+    Attributes:
+        spellings: what is written to what is read.
+        patterns: of each kind, regular expressions for canonical text without white space.
+    """
+
+    spellings: dict[str, str]
+    patterns: dict[str, list[str]]
+
+    def __post_init__(self) -> None:
+        compiled = {kind: re.compile("|".join(patterns)) for kind, patterns in self.patterns.items() if patterns}
+        object.__setattr__(self, "_compiled", compiled)
+        written = "|".join(map(re.escape, sorted(self.spellings, key=len, reverse=True)))
+        object.__setattr__(self, "_written", re.compile(written) if written else None)
+
+    @classmethod
+    def read(cls, file: Path) -> CrisisLexicon:
+        """The lexicon in a YAML file.
+
+        Raises:
+            CrisisExamplesError: it can't be read, names an unknown kind or holds a pattern that is none.
+        """
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            lexicon = cls(content.get("spellings") or {}, content.get("patterns") or {})
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, re.error) as error:
+            reason = str(error).splitlines()[0]
+            raise CrisisExamplesError(f"{file}: the crisis lexicon can't be used ({reason}); mend it.") from error
+        unknown = set(lexicon.patterns) - set(KINDS)
+        if unknown:
+            raise CrisisExamplesError(f"{file}: there is no kind of risk {unknown.pop()!r}; there are {', '.join(KINDS)}.")
+        return lexicon
+
+    def read_as(self, text: str) -> str:
+        """`text` in the spelling that the examples use."""
+        written: re.Pattern[str] | None = vars(self)["_written"]
+        return written.sub(lambda found: self.spellings[found.group()], text) if written else text
+
+    def hits(self, texts: list[str]) -> np.ndarray:
+        """(canonical texts, kinds) float32: 1 where a text tells of a kind of risk in the lexicon's words."""
+        compiled: dict[str, re.Pattern[str]] = vars(self)["_compiled"]
+        bare = ["".join(text.split()) for text in texts]
+        found = [[kind in compiled and bool(compiled[kind].search(text)) for kind in KINDS] for text in bare]
+        return np.array(found, dtype=np.float32).reshape(len(texts), len(KINDS))

@@ -1,0 +1,267 @@
+"""The detector, trained on the project's own examples (with words and letters alone, which is quick)."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasa.core.agent import Agent
+from rasa.engine.graph import ExecutionContext, GraphSchema
+from rasa.engine.storage.local_model_storage import LocalModelStorage
+from rasa.engine.storage.resource import Resource
+from rasa.model_training import train_nlu
+from rasa.shared.exceptions import RasaException
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from components.crisis_detector import CRISIS, CrisisDetector
+from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, folds, read_examples
+from components.crisis_lexicon import CrisisLexicon
+from components.crisis_model import Calibration, CrisisEvidence, threshold_for, windows
+
+ROOT = Path(__file__).parents[2]
+CONFIG = CrisisDetector.get_default_config() | {"kinds_of_intents": {"wellness/증상.자살시도": "acted"}}
+INTENTS = {
+    "greet": ["안녕하세요", "반가워요", "좋은 아침이에요"],
+    "goodbye": ["이만 갈게요", "다음에 또 올게요", "잘 자요"],
+    "wellness/증상.불면": ["잠이 안 와요", "새벽까지 잠을 못 자요", "자다가 자꾸 깨요"],
+    "wellness/증상.자살시도": ["작년에 죽으려고 했다가 살아났어요", "자살시도를 두 번 했습니다"],
+    "wellness/배경.직장": ["회사 다니기가 힘들어요", "팀장님이 무서워요", "야근이 너무 많아요"],
+}
+RESPONSES = {"utter_crisis/thinking": [{"text": "말해 줘서 고마워요."}], "utter_greet": [{"text": "안녕하세요."}]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_the_project() -> Iterator[None]:
+    """The config's paths are those of the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        yield
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> LocalModelStorage:
+    return LocalModelStorage(tmp_path_factory.mktemp("crisis"))
+
+
+@pytest.fixture(scope="module")
+def trained(storage: LocalModelStorage) -> CrisisDetector:
+    return train(storage, CONFIG)
+
+
+def train(storage: LocalModelStorage, config: dict[str, object]) -> CrisisDetector:
+    examples = [
+        Message({"text": text, "intent": label.partition("/")[0], "intent_response_key": label if "/" in label else None})
+        for label, texts in INTENTS.items()
+        for text in texts
+    ]
+    detector = CrisisDetector.create(dict(config), storage, Resource("detector"), context())
+    detector.train(TrainingData(examples, responses=RESPONSES))
+    return detector
+
+
+def context() -> ExecutionContext:
+    return ExecutionContext(GraphSchema({}), "test")
+
+
+def found(detector: CrisisDetector, text: str) -> Message:
+    return detector.process([Message({"text": text})])[0]
+
+
+def kind(detector: CrisisDetector, text: str) -> str:
+    return str(found(detector, text).get(CRISIS)["kind"])
+
+
+@pytest.mark.parametrize(
+    ("text", "of_kind"),
+    [
+        ("요즘 계속 죽고 싶다는 생각만 해요", "thinking"),
+        ("유서 다 써놨어요. 오늘 밤에 죽을 거예요", "plan"),
+        ("방금 죽으려고 약을 한꺼번에 먹었어요", "acted"),
+        ("손목을 또 그었어요", "acted"),
+        ("친구가 자살하겠다고 문자를 보냈어요", "other_person"),
+        ("그 인간을 죽여버리고 싶어요", "harm_others"),
+    ],
+)
+def test_each_kind_of_risk_is_found(trained: CrisisDetector, text: str, of_kind: str) -> None:
+    assert kind(trained, text) == of_kind
+
+
+@pytest.mark.parametrize(
+    "text", ["배고파 죽겠다", "웃겨 죽는 줄 알았네ㅋㅋㅋ", "더워 죽겠어요 에어컨 좀", "이 집 떡볶이 죽여줘요"]
+)
+def test_hyperbole_is_not_a_crisis(trained: CrisisDetector, text: str) -> None:
+    assert kind(trained, text) == NONE
+
+
+@pytest.mark.parametrize("text", ["안녕하세요", "잠이 안 와요", "회사 가기 싫다", "오늘 날씨 좋네요", "", "ㅋㅋㅋ", "😀"])
+def test_everyday_talk_is_not_a_crisis(trained: CrisisDetector, text: str) -> None:
+    assert kind(trained, text) == NONE
+
+
+@pytest.mark.parametrize(
+    "text", ["자살예방 교육 듣고 왔어요", "비둘기가 무서워서 얼어붙었어요", "할머니가 작년에 돌아가셨어요"]
+)
+def test_talk_about_death_is_not_a_crisis(trained: CrisisDetector, text: str) -> None:
+    assert kind(trained, text) == NONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["죽 고 싶 어 요", "죽.고.싶.어.요", "ㅈㅜㄱㄱㅗ ㅅㅣㅍㅇㅓㅇㅛ", "죽\u200b고 싶\u200b어요", "wnrrh tlvek", "죽♥고♥싶♥다"],
+)
+def test_tricks_of_spelling_hide_nothing(trained: CrisisDetector, text: str) -> None:
+    assert kind(trained, text) == "thinking"
+
+
+def test_a_risk_in_the_middle_of_a_long_message_is_found(trained: CrisisDetector) -> None:
+    before = "오늘은 날씨가 좋아서 아침에 산책을 했어요. 점심은 김치찌개를 먹었고 커피도 한 잔 마셨습니다. " * 3
+    after = "집에 와서 청소를 했더니 방이 깨끗해졌어요. 저녁에는 드라마를 보면서 귤을 까먹었습니다. " * 3
+    assert kind(trained, before + after) == NONE
+    assert kind(trained, before + "요즘 계속 죽고 싶다는 생각만 해요. " + after) == "thinking"
+
+
+def test_a_crisis_is_annotated_as_a_retrieval_intent(trained: CrisisDetector) -> None:
+    message = found(trained, "요즘 계속 죽고 싶다는 생각만 해요")
+    crisis, selector = message.get(CRISIS), message.get("response_selector")["crisis"]
+    assert message.get("intent") == {"name": "crisis", "confidence": crisis["score"]}
+    assert set(crisis["scores"]) == set(KINDS)
+    assert sum(crisis["scores"].values()) == pytest.approx(crisis["score"])
+    assert selector["response"]["intent_response_key"] == "crisis/thinking"
+    assert selector["response"]["utter_action"] == "utter_crisis/thinking"
+    assert selector["response"]["responses"] == RESPONSES["utter_crisis/thinking"]
+    assert "crisis" in message.as_dict(only_output_properties=True)
+
+
+def test_a_message_without_risk_keeps_the_intent_it_has(trained: CrisisDetector) -> None:
+    message = found(trained, "안녕하세요")
+    assert message.get("intent") is None
+    assert message.get(CRISIS)["kind"] == NONE
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(max_size=200))
+def test_any_text_gets_a_probability(trained: CrisisDetector, text: str) -> None:
+    assert 0 <= found(trained, text).get(CRISIS)["score"] <= 1
+
+
+def test_a_reloaded_detector_says_the_same_and_imports_no_torch(trained: CrisisDetector, storage: LocalModelStorage) -> None:
+    texts = ["죽고 싶어요", "안녕하세요", "잠이 안 와요"]
+    reloaded = CrisisDetector.load(dict(CONFIG), storage, Resource("detector"), context())
+    for text in texts:
+        assert found(reloaded, text).get(CRISIS) == found(trained, text).get(CRISIS)
+    with storage.read_from(Resource("detector")) as folder:
+        code = (
+            "import sys; from pathlib import Path; from components.crisis_model import CrisisModel;"
+            f"CrisisModel.load(Path({str(folder)!r})).predict(['안녕']);"
+            "assert not {'torch', 'transformers'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_classifiers_behind_it_leave_a_crisis_alone_and_do_not_learn_it(tmp_path: Path) -> None:
+    config = (ROOT / "tests" / "configs" / "crisis_detector.yml").read_text(encoding="utf-8")
+    (tmp_path / "config.yml").write_text(config.replace("EXAMPLES", str(few_examples(tmp_path))), encoding="utf-8")
+    nlu = [
+        {"intent": intent, "examples": "".join(f"- {text}\n" for text in texts)}
+        for intent, texts in {**INTENTS, "crisis": ["죽고 싶어요", "그만 살고 싶어요"]}.items()
+    ]
+    (tmp_path / "nlu.yml").write_text(yaml.safe_dump({"version": "3.1", "nlu": nlu}, allow_unicode=True), encoding="utf-8")
+    model = train_nlu(str(tmp_path / "config.yml"), str(tmp_path / "nlu.yml"), str(tmp_path / "models"))
+    agent = Agent.load(str(model))
+    crisis, calm = (asyncio.run(agent.parse_message(text)) for text in ("죽고 싶어요", "잠이 안 와요"))
+    assert crisis["intent"] == crisis["intent_ranking"][0]
+    assert crisis["intent"]["name"] == "crisis"
+    assert crisis["response_selector"]["crisis"]["response"]["intent_response_key"] == "crisis/thinking"
+    assert set(crisis["response_selector"]["all_retrieval_intents"]) == {"crisis", "wellness"}
+    assert crisis["category_levels"]
+    assert "crisis" not in {entry["name"] for entry in calm["intent_ranking"]}
+    assert calm["crisis"]["kind"] == NONE
+
+
+def few_examples(folder: Path) -> Path:
+    """A file with every tenth of the project's examples."""
+    rows = read_examples(ROOT / "data" / "crisis_utterances.csv")[::10]
+    with (folder / "few.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("utterance", "kind", "note"), *((row.text, row.kind, row.note) for row in rows)])
+    return folder / "few.csv"
+
+
+def test_an_encoder_is_exported_and_served_without_torch(koelectra: Path, storage: LocalModelStorage, tmp_path: Path) -> None:
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(koelectra), "layers": [1, 2]}
+    detector = CrisisDetector.create(config, storage, Resource("small"), context())
+    detector.train(TrainingData([]))
+    reloaded = CrisisDetector.load(config, storage, Resource("small"), context())
+    assert found(reloaded, "죽고 싶어요").get(CRISIS) == found(detector, "죽고 싶어요").get(CRISIS)
+    with pytest.raises(RasaException, match=r"has 2 layers"):
+        CrisisDetector.create(config | {"layers": [9]}, storage, Resource("other"), context()).train(TrainingData([]))
+
+
+@given(st.floats(0, 6), st.integers(0, 4), st.lists(st.floats(-1, 2), min_size=6, max_size=6))
+def test_the_lexicon_can_only_raise_the_score(weight: float, kind_index: int, scores: list[float]) -> None:
+    calibration = Calibration(6.0, weight, [0.0] * 6)
+    hits = np.zeros((2, len(KINDS)), dtype=np.float32)
+    hits[1, kind_index] = 1
+    without, with_hit = 1 - calibration(np.array([scores, scores]), hits)[:, -1]
+    assert with_hit >= without - 1e-12
+
+
+def test_what_the_lexicon_weighs_is_learned() -> None:
+    """The scores know nothing here; the words alone tell."""
+    labels = np.array([0, 5] * 50)
+    hits = np.zeros((100, len(KINDS)), dtype=np.float32)
+    hits[::2, 0] = 1
+    assert Calibration.learn(np.zeros((100, 6), dtype=np.float32), hits, labels).raised > 3
+
+
+def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
+    examples = [CrisisExample(str(n), "thinking") for n in range(50)] + [CrisisExample("", NONE, EVERYDAY)] * 50
+    risk = np.concatenate([np.linspace(0.2, 0.9, 50), np.linspace(0.0, 0.5, 50)])
+    probabilities = np.zeros((100, len(KINDS) + 1))
+    probabilities[:, 0], probabilities[:, -1] = risk, 1 - risk
+    evidence = CrisisEvidence(examples, probabilities)
+    for_recall = threshold_for(evidence, 0.9, 1.0)
+    assert np.mean(risk[:50] >= for_recall) >= 0.9
+    bounded = threshold_for(evidence, 0.9, 0.02)
+    assert bounded > for_recall
+    assert np.mean(risk[50:] >= bounded) <= 0.02
+
+
+@given(st.text(max_size=400))
+def test_every_word_of_a_long_message_is_in_a_window(text: str) -> None:
+    read = windows(text)
+    assert read[0] == text
+    words = {word for word in text.split() if len(word) < 40}
+    assert all(any(word in window for window in read) for word in words)
+    assert all(len(window) <= 80 for window in read[1:])
+
+
+def test_a_hard_pair_is_not_parted_by_cross_validation() -> None:
+    examples = [CrisisExample(str(n), "plan") for n in range(20)] + [CrisisExample("", NONE, "hard-pair")]
+    likeness = np.eye(21)
+    likeness[20, 7] = 0.2
+    fold = next(part for part in folds(examples, likeness, 5) if 20 in part)
+    assert 7 in fold
+
+
+def test_examples_or_a_lexicon_that_cannot_be_used_are_named_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CrisisExamplesError, match="can't be read"):
+        read_examples(tmp_path / "none.csv")
+    (tmp_path / "bad.csv").write_text("utterance,kind,note\n죽고 싶어요,sad,\n", encoding="utf-8")
+    with pytest.raises(CrisisExamplesError, match="the kind 'sad'"):
+        read_examples(tmp_path / "bad.csv")
+    (tmp_path / "bad.yml").write_text("patterns: {sad: [가]}", encoding="utf-8")
+    with pytest.raises(CrisisExamplesError, match="no kind of risk 'sad'"):
+        CrisisLexicon.read(tmp_path / "bad.yml")
+    (tmp_path / "bad.yml").write_text("patterns: {plan: ['(']}", encoding="utf-8")
+    with pytest.raises(CrisisExamplesError, match="can't be used"):
+        CrisisLexicon.read(tmp_path / "bad.yml")
