@@ -18,7 +18,8 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import HTTPResponse, json
 
 from bot.channels.connectors import SECONDS, Button, Deliveries, are_same
-from bot.channels.kakao_buttons import hotline_buttons
+from bot.channels.kakao_buttons import hotline_buttons, shortened
+from bot.channels.kakao_models import length
 from bot.channels.sentences import split_text
 from bot.channels.switches import SwitchedChannel
 
@@ -133,9 +134,9 @@ def line_messages(messages: list[dict[str, Any]]) -> list[LineMessage]:
     says: dict[str, LineMessage] = {}
     for message in messages:
         text = message.get("text") or ""
-        sent += [{"type": "text", "text": part} for part in split_text(text, _MAX_TEXT, _length)]
+        sent += [{"type": "text", "text": part} for part in split_text(text, _MAX_TEXT, length)]
         for hotline in hotline_buttons(text):
-            label = next((title for title in hotline.titles if _length(title) <= _MAX_LABEL), hotline.value)
+            label = next((title for title in hotline.titles if length(title) <= _MAX_LABEL), hotline.value)
             uri = f"tel:{hotline.value.replace('-', '')}"
             calls[uri] = {"type": "uri", "label": label, "uri": uri}
         for button in message.get("buttons") or []:
@@ -151,7 +152,7 @@ def line_messages(messages: list[dict[str, Any]]) -> list[LineMessage]:
 
 def _action(button: Button) -> LineMessage:
     title, url = str(button.get("title", "")), button.get("url")
-    label = title if _length(title) <= _MAX_LABEL else title[: _MAX_LABEL // 2 - 1] + "…"
+    label = shortened(title, _MAX_LABEL)
     if url:
         return {"type": "uri", "label": label, "uri": url}
     payload = str(button.get("payload") or title)
@@ -163,7 +164,3 @@ def _is_for_the_bot(event: Event) -> bool:
     """Whether a person wrote it to the bot alone: not in a group, nor where people have taken the conversation over."""
     is_message = event.get("type") == "message" and event.get("mode", "active") == "active"
     return is_message and event.get("source", {}).get("type") == "user"
-
-
-def _length(text: str) -> int:
-    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2

@@ -96,6 +96,7 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
             update = request.json if request.method == "POST" else None
             if not isinstance(update, dict) or not any(update.get(kind) for kind in _UPDATES):
                 return text("ignored")
+            await bot.get_me()  # as Rasa's connector will: where that fails, Telegram must send the update again
             if not deliveries.is_new(update.get("update_id")):
                 return text("answered already")
             message = update.get("message")
