@@ -21,7 +21,7 @@ _MAX_BODY = 64 * 1024
 # What is read at all. Sanic cuts the connection beyond it, so that the sender may never see why; the API is sent training data.
 _MAX_READ, _MAX_API_READ = 2 * 1024 * 1024, 16 * 1024 * 1024
 # Channels whose requests come from people themselves. All other requests come from a few addresses of a messaging platform.
-_DIRECT_CHANNELS = ("rest", "web", "socketio", "callback")
+_DIRECT_CHANNELS = ("rest", "web", "socketio")
 _CHANNELS, _REST = "/webhooks/", "/webhooks/rest/webhook"
 
 

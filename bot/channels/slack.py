@@ -1,0 +1,36 @@
+"""Slack (docs/channels/slack.md): Rasa's connector, switched on by the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.core.channels.channel import OutputChannel
+from rasa.core.channels.slack import SlackBot, SlackInput
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.channels.connectors import ApiSettings, Button, with_numbers
+from bot.channels.switches import SwitchedChannel
+
+_MAX_BUTTONS = 5
+
+
+class SlackOutput(SlackBot):
+    """Buttons that call a number become words; where there are too many buttons, so do all."""
+
+    async def send_text_with_buttons(self, recipient_id: str, text: str, buttons: list[Button], **kwargs: Any) -> None:
+        text, spoken = with_numbers(text, buttons)
+        if 0 < len(spoken) <= _MAX_BUTTONS:
+            await super().send_text_with_buttons(recipient_id, text, spoken, **kwargs)
+        else:
+            await self.send_text_message(recipient_id, "\n".join([text, *(button["title"] for button in spoken)]))
+
+
+class SlackChannel(SwitchedChannel, ApiSettings, SlackInput):
+    """Rasa's connector, which checks Slack's signatures and answers in the background."""
+
+    API = "https://slack.com/api"
+
+    def get_output_channel(self, channel: str | None = None, thread_id: str | None = None) -> OutputChannel:
+        output = SlackOutput(self.slack_token, channel or self.slack_channel, thread_id, self.proxy)
+        output.client = AsyncWebClient(self.slack_token, proxy=self.proxy, base_url=self.api)
+        return output

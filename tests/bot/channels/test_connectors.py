@@ -1,0 +1,208 @@
+"""What the connectors' own parts do: buttons, deliveries, messages for LINE, and starting without the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from channel_servers import serving
+from hypothesis import given
+from hypothesis import strategies as st
+from platforms import TOKEN, Platforms, standing_in
+from rasa.core.channels.channel import OutputChannel
+from rasa.shared.exceptions import RasaException
+from rasa.shared.utils.common import class_from_module_path
+from servers import ROOT, free_port
+
+from bot.channels.connectors import ApiSession, Deliveries, with_numbers
+from bot.channels.facebook import FacebookChannel
+from bot.channels.line import line_messages
+from bot.channels.mattermost import MattermostOutput
+from bot.channels.slack import SlackChannel
+from bot.channels.switches import SwitchedOff
+from bot.channels.telegram import TelegramBot, TelegramChannel
+from bot.channels.twilio import TwilioChannel
+from bot.safety.hotlines import hotlines
+
+LONG = "요즘 잠이 안 와서 밤마다 너무 힘들고 지쳐요"  # more bytes than a button of Telegram's holds
+CALL = hotlines()[0].button("109에 전화할게요")
+BUTTONS = [{"title": "네", "payload": LONG}, {"title": "아니요", "payload": "아니요"}, CALL]
+
+
+@pytest.fixture(scope="module")
+def platforms() -> Iterator[Platforms]:
+    with standing_in() as platforms:
+        yield platforms
+
+
+def _channel(kind: Any, platforms: Platforms, **credentials: str) -> OutputChannel:
+    """The output channel of a connector that is on."""
+    name = kind.name()
+    variables = {credential: f"TEST_{index}" for index, credential in enumerate(credentials)}
+    with pytest.MonkeyPatch.context() as patch:
+        for credential, value in credentials.items():
+            patch.setenv(variables[credential], value)
+        channel = kind.from_credentials({"environment": variables, "api_base": platforms.base(name)})
+    output: OutputChannel = channel.get_output_channel()
+    return output
+
+
+def _slack(platforms: Platforms) -> OutputChannel:
+    return _channel(SlackChannel, platforms, slack_token=TOKEN, slack_signing_secret="s")
+
+
+def _telegram(platforms: Platforms) -> OutputChannel:
+    return TelegramBot(TOKEN, platforms.base("telegram"))
+
+
+def _facebook(platforms: Platforms) -> OutputChannel:
+    return _channel(FacebookChannel, platforms, verify="v", secret="s", **{"page-access-token": TOKEN})
+
+
+def _twilio(platforms: Platforms) -> OutputChannel:
+    return _channel(TwilioChannel, platforms, account_sid="AC1", auth_token=TOKEN, twilio_number="+1", webhook_url="https://a")
+
+
+def _mattermost(platforms: Platforms) -> OutputChannel:
+    return MattermostOutput(platforms.base("mattermost"), TOKEN, "1", "https://bot.example.org", "webhook's")
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (_slack, lambda got: [button["value"] for button in got["blocks"][1]["elements"]] == [LONG, "아니요"]),
+        (_telegram, lambda got: "아니요" in got["reply_markup"] and "callback_data" not in got["reply_markup"]),
+        (_facebook, lambda got: [reply["payload"] for reply in got["message"]["quick_replies"]] == [LONG, "아니요"]),
+        (_twilio, lambda got: got["Body"].endswith("네\n아니요")),
+        (_mattermost, lambda got: got["props"]["attachments"][0]["actions"][0]["integration"]["context"]["action"] == LONG),
+    ],
+)  # fmt: skip
+def test_buttons_speak_and_those_that_call_become_words(
+    platforms: Platforms, output: Callable[[Platforms], OutputChannel], shown: Callable[[dict[str, Any]], bool]
+) -> None:
+    before = len(platforms.calls)
+
+    async def send() -> None:
+        channel = output(platforms)
+        await channel.send_response("1", {"text": "괜찮으세요?", "buttons": [dict(button) for button in BUTTONS]})
+
+    asyncio.run(send())
+    [call] = [call for call in platforms.calls[before:] if "괜찮으세요?" in str(call.content)]
+    assert f"괜찮으세요?\n{CALL['title']}" in str(call.content).replace("\\n", "\n")
+    assert shown(call.content)
+
+
+@pytest.mark.parametrize("output", [_facebook, _twilio, _mattermost], ids=lambda output: output.__name__)
+def test_others_go_on_talking_while_a_platform_is_slow(
+    platforms: Platforms, output: Callable[[Platforms], OutputChannel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    send = ApiSession.send
+
+    def seen(self: ApiSession, *args: Any, **kwargs: Any) -> requests.Response:
+        threads.append(threading.current_thread())
+        return send(self, *args, **kwargs)
+
+    monkeypatch.setattr(ApiSession, "send", seen)
+    asyncio.run(output(platforms).send_response("1", {"text": "안녕하세요"}))
+    asyncio.run(output(platforms).send_text_message("1", "안녕하세요"))
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+
+
+def test_a_platform_that_cannot_be_reached_is_named_without_the_token() -> None:
+    with pytest.raises(RasaException) as error:
+        ApiSession().post(f"http://127.0.0.1:{free_port()}/me/messages", params={"access_token": TOKEN})
+    assert str(error.value) == "127.0.0.1 can't be reached: ConnectionError."
+    assert error.value.__suppress_context__
+
+
+def test_telegram_out_of_reach_keeps_no_server_from_starting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    credentials = {
+        "access_token": TOKEN,
+        "verify": "maeum_bot",
+        "webhook_url": "https://bot.example.org/webhooks/telegram/webhook",
+    }
+    for credential, value in credentials.items():
+        monkeypatch.setenv(credential.upper(), value)
+    settings = {"environment": {name: name.upper() for name in credentials}, "api_base": f"http://127.0.0.1:{free_port()}"}
+    with caplog.at_level(logging.ERROR), serving(TelegramChannel.from_credentials(settings)) as client:
+        assert client.post("/webhooks/telegram/webhook", json={}).status_code == 403
+        _wait_for(lambda: caplog.text)
+    assert "Telegram did not take the bot's address" in caplog.text
+    assert TOKEN not in caplog.text
+    monkeypatch.setenv("WEBHOOK_URL", "bot.example.org")
+    with pytest.raises(RasaException, match="begins with https://"):
+        TelegramChannel.from_credentials(settings)
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_every_messenger_is_ready_and_off() -> None:
+    credentials = yaml.safe_load((ROOT / "credentials.yml").read_text(encoding="utf-8"))
+    channels = {name: class_from_module_path(name) for name in credentials if "environment" in (credentials[name] or {})}
+    names = {channel.name() for channel in channels.values()}
+    assert names >= {"telegram", "slack", "facebook", "line", "twilio", "mattermost", "callback"}
+    for name, channel in channels.items():
+        assert isinstance(channel.from_credentials(credentials[name]), SwitchedOff)
+        assert (ROOT / "docs" / "channels" / f"{channel.name()}.md").exists()
+
+
+def test_what_came_long_ago_is_forgotten() -> None:
+    deliveries = Deliveries(capacity=2)
+    assert [deliveries.is_new(key) for key in "aabca"] == [True, False, True, True, True]
+
+
+def test_a_number_that_the_text_names_is_not_repeated() -> None:
+    text = f"{CALL['title']}에 전화해 주세요."
+    assert with_numbers(text, [CALL]) == (text, [])
+    assert with_numbers("급할 때는", [{"title": "전화", "url": "tel:112"}]) == ("급할 때는\n전화 112", [])
+    assert with_numbers("여기", [{"title": "안내", "url": "https://a.kr"}]) == ("여기\n안내 https://a.kr", [])
+
+
+def test_line_shows_what_speaks_and_what_calls_below_the_last_message() -> None:
+    image = {"recipient_id": "1", "image": "https://a.kr/b.png"}
+    first, last = line_messages([{"text": "괜찮으세요?", "buttons": BUTTONS}, image])
+    assert first == {"type": "text", "text": "괜찮으세요?"}
+    assert last["originalContentUrl"] == image["image"]
+    assert [item["action"] for item in last["quickReply"]["items"]] == [
+        {"type": "uri", "label": CALL["title"], "uri": "tel:109"},
+        {"type": "message", "label": "네", "text": LONG},
+        {"type": "message", "label": "아니요", "text": "아니요"},
+    ]
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"text": st.text(max_size=40) | st.just("가" * 12_000) | st.just("😀" * 3_000)},
+            optional={
+                "buttons": st.lists(st.fixed_dictionaries({"title": st.text(min_size=1), "payload": st.text(min_size=1)}))
+            },
+        ),
+        max_size=4,
+    )
+)
+def test_line_takes_every_message(messages: list[dict[str, Any]]) -> None:
+    sent = line_messages(messages)
+    for message in sent:
+        assert 0 < len(message["text"].encode("utf-16-le", errors="surrogatepass")) // 2 <= 5000
+        actions = [item["action"] for item in message.get("quickReply", {"items": []})["items"]]
+        assert len(actions) <= 13
+        assert all(
+            len(action["label"]) <= 20 and len(action["text"]) <= 300 for action in actions if action["type"] == "message"
+        )
+    assert "".join("".join(one["text"].split()) for one in sent) == "".join("".join(one["text"].split()) for one in messages)
