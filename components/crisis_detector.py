@@ -98,6 +98,7 @@ class CrisisDetector(GraphComponent, IntentClassifier):
     def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
         """What else a trained model depends on: its data files, the modules it is made of, and a local encoder's files."""
         here = Path(__file__).parent
+        config = {**cls.get_default_config(), **config}  # Rasa gives here what the pipeline names, and no defaults
         files = [*here.glob("*.py"), *here.glob("encoder/*.py"), *map(Path, config["examples"]), Path(config["lexicon"])]
         encoder = Path(config.get("encoder") or "")
         weights = encoder.rglob("*") if config.get("encoder") and encoder.is_dir() else []

@@ -33,8 +33,8 @@ _BATCH_SIZE = 32
 class OnnxTrunk:
     """Hidden states of texts."""
 
-    def __init__(self, model: bytes, tokenizer: EncoderTokenizer, pad_id: int, max_length: int) -> None:
-        self._session = _session(model)
+    def __init__(self, file: Path, tokenizer: EncoderTokenizer, pad_id: int, max_length: int) -> None:
+        self._session = _session(file)
         self._tokenizer = tokenizer
         self._pad_id = pad_id
         self._max_length = max_length
@@ -44,12 +44,12 @@ class OnnxTrunk:
     @classmethod
     def load(cls, folder: Path, file: Path | None = None) -> OnnxTrunk:
         """The trunk exported into `folder`, or the same with the weights of another file; equal ones are loaded once."""
-        model = (file or folder / TRUNK_FILE).read_bytes()
-        key = hashlib.sha256(model).hexdigest()
+        file = file or folder / TRUNK_FILE
+        key = _digest(file)
         trunk = _trunks.get(key)
         if trunk is None:
             settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-            trunk = _trunks[key] = cls(model, load_tokenizer(folder), settings["pad_id"], settings["max_length"])
+            trunk = _trunks[key] = cls(file, load_tokenizer(folder), settings["pad_id"], settings["max_length"])
         return trunk
 
     def hidden(self, texts: list[str]) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
@@ -85,14 +85,14 @@ _trunks: WeakValueDictionary[str, OnnxTrunk] = WeakValueDictionary()
 class OnnxEncoder:
     """Logits for texts, from the files that `components.encoder.finetune` exported."""
 
-    def __init__(self, trunk: OnnxTrunk, head: bytes) -> None:
+    def __init__(self, trunk: OnnxTrunk, head: Path) -> None:
         self._trunk = trunk
         self._head = _session(head)
 
     @classmethod
     def load(cls, folder: Path, trunk: Path | None = None, head: Path | None = None) -> OnnxEncoder:
         """The encoder exported into `folder`, or the same with the weights of other files."""
-        return cls(OnnxTrunk.load(folder, trunk), (head or folder / HEAD_FILE).read_bytes())
+        return cls(OnnxTrunk.load(folder, trunk), head or folder / HEAD_FILE)
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float32."""
@@ -122,7 +122,15 @@ def _no_preprocessing_advice(record: logging.LogRecord) -> bool:
     return "pre-processing" not in record.getMessage()
 
 
-def _session(model: bytes) -> onnxruntime.InferenceSession:
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _session(file: Path) -> onnxruntime.InferenceSession:
     import onnxruntime  # not needed by the lexical model alone
 
     options = onnxruntime.SessionOptions()
@@ -130,7 +138,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = min(2, os.cpu_count() or 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def token_ids(tokenizer: EncoderTokenizer, text: str, max_length: int) -> list[int]:

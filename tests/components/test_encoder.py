@@ -85,8 +85,8 @@ def test_an_exported_encoder_says_what_torch_said(encoder: Path, examples: Examp
     head = Head(*trunk.upper, loaded.config.hidden_size, 3).eval()
     export_trunk(trunk, tmp_path / TRUNK_FILE)
     export_head(head, tmp_path / HEAD_FILE)
-    served = OnnxTrunk((tmp_path / TRUNK_FILE).read_bytes(), tokenizer, pad_id, max_length=64)
-    exported = OnnxEncoder(served, (tmp_path / HEAD_FILE).read_bytes())
+    served = OnnxTrunk(tmp_path / TRUNK_FILE, tokenizer, pad_id, max_length=64)
+    exported = OnnxEncoder(served, tmp_path / HEAD_FILE)
     whole = AutoModel.from_pretrained(encoder, attn_implementation="eager").eval()
     with torch.no_grad():
         sequences = [torch.tensor([tokenizer.encode(text)]) for text in examples[0]]
