@@ -95,7 +95,7 @@ def export_vectors(source: str, layers: tuple[int, ...], folder: Path) -> Senten
             opset_version=17,
             dynamo=False,
         )
-    # Learning is from vectors in int8 too, so that serving them loses nothing; a turn takes half the time and a third of the memory.
+    # Learning is from these vectors too, so that serving int8 loses nothing; a turn takes half the time.
     quantise(folder / _MODEL_FILE).replace(folder / _MODEL_FILE)
     tokenizer.save(folder)
     (folder / _SETTINGS_FILE).write_text(json.dumps({"pad_id": pad_id}), encoding="utf-8")
