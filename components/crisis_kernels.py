@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from components.crisis_text import jamo
 from components.morphemes import morphemes, morphemes_of_all
@@ -34,7 +34,7 @@ class LexicalKernel:
 
     Attributes:
         idf: (kinds of n-grams, buckets) float32.
-        training: (kinds x buckets, training texts), transposed once, so that a turn needn't.
+        training: (kinds x buckets, training texts).
     """
 
     idf: np.ndarray
@@ -50,9 +50,33 @@ class LexicalKernel:
         kernel = cls(idf, features.T.tocsr())
         return kernel, (features @ kernel.training).toarray()
 
+    def regression(self, coefficients: np.ndarray) -> LexicalRegression:
+        """The regression whose (training texts, labels) coefficients these are."""
+        buckets = np.flatnonzero(np.diff(self.training.indptr)).astype(np.int32)
+        return LexicalRegression(self.idf, buckets, self.training[buckets] @ coefficients)
+
+
+@dataclass(frozen=True)
+class LexicalRegression:
+    """What a regression on a lexical kernel says of texts, by their n-grams: a turn is compared with no training text.
+
+    Attributes:
+        idf: (kinds of n-grams, buckets) float32.
+        buckets: (known,) int32, ascending, from 0 below kinds x buckets: those of the training texts' n-grams.
+        weights: (known, labels) float32.
+    """
+
+    idf: np.ndarray
+    buckets: np.ndarray
+    weights: np.ndarray
+
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """(texts, training texts) float32."""
-        return (_weighted(_counts(texts), self.idf) @ self.training).toarray()
+        """The kernel's values of canonical texts, times the coefficients: (texts, labels) float32."""
+        features = _weighted(_counts(texts), self.idf)
+        at = np.minimum(np.searchsorted(self.buckets, features.indices), len(self.buckets) - 1)
+        known = np.where(self.buckets[at] == features.indices, features.data, np.float32(0))
+        shape = (len(texts), len(self.buckets))
+        return scipy.sparse.csr_matrix((known, at, features.indptr), shape=shape) @ self.weights
 
 
 def _counts(texts: Sequence[str]) -> list[scipy.sparse.csr_matrix]:
@@ -65,9 +89,11 @@ def _counts(texts: Sequence[str]) -> list[scipy.sparse.csr_matrix]:
 def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: np.ndarray) -> scipy.sparse.csr_matrix:
     """(texts, buckets of all blocks): tf-idf with logarithmic counts, so that a product is the blocks' mean cosine."""
     for counts, weights in zip(blocks, idf):
-        counts.data = (1 + np.log(counts.data)) * weights[counts.indices]
-    scale = np.float32(1 / np.sqrt(len(blocks)))
-    return scipy.sparse.hstack([normalize(counts, copy=False) * scale for counts in blocks], format="csr", dtype=np.float32)
+        values = (1 + np.log(counts.data)) * weights[counts.indices]
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        lengths = np.sqrt(len(blocks) * np.bincount(rows, values**2, minlength=counts.shape[0]))
+        counts.data = (values / lengths[rows]).astype(np.float32)
+    return scipy.sparse.hstack(blocks, format="csr")
 
 
 @dataclass(frozen=True)
@@ -89,15 +115,22 @@ class VectorKernel:
         """The kernel and its values among the `vectors`, (texts, texts) float32."""
         mean = vectors.mean(axis=0)
         centred = (vectors - mean).astype(np.float32)
-        distances = _squared_distances(centred, centred)
+        distances = _squared_distances(centred, centred, _squares(centred))
         kernel = cls(centred, mean, float(np.median(distances)))
         return kernel, np.exp(-distances / np.float32(kernel.width))
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """(texts, training texts) float32."""
-        return np.exp(-_squared_distances(vectors - self.mean, self.training) / np.float32(self.width))
+        return np.exp(-_squared_distances(vectors - self.mean, self.training, self._squares) / np.float32(self.width))
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        return _squares(self.training)
 
 
-def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    squares = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)[None]
-    return np.maximum(squares - 2 * left @ right.T, 0)
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", vectors, vectors)
+
+
+def _squared_distances(left: np.ndarray, right: np.ndarray, right_squares: np.ndarray) -> np.ndarray:
+    return np.maximum(_squares(left)[:, None] + right_squares - 2 * (left @ right.T), 0)

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from components.crisis_examples import EVERYDAY, LABELS, NONE, CrisisExample, CrisisExamplesError, folds
-from components.crisis_kernels import LexicalKernel, VectorKernel
+from components.crisis_kernels import LexicalKernel, LexicalRegression, VectorKernel
 from components.crisis_lexicon import CrisisLexicon
 from components.crisis_text import canonical
 from components.crisis_vectors import SentenceVectors, export_vectors
@@ -97,7 +96,7 @@ class CrisisModel:
 
     def __init__(
         self,
-        lexical: LexicalKernel,
+        lexical: LexicalRegression,
         semantic: VectorKernel | None,
         coefficients: np.ndarray,  # (training texts, labels) float32
         calibration: Calibration,
@@ -150,7 +149,9 @@ class CrisisModel:
         calibration = Calibration.learn(unseen, hits, labels)
         evidence = CrisisEvidence(examples, calibration(unseen, hits))
         threshold = threshold_for(evidence, target_recall, false_alarms)
-        model = cls(lexical, semantic, coefficients, calibration, lexicon, threshold, vectors, evidence)
+        model = cls(
+            lexical.regression(coefficients), semantic, coefficients, calibration, lexicon, threshold, vectors, evidence
+        )
         model._save(folder)
         return model
 
@@ -161,7 +162,7 @@ class CrisisModel:
     def _of_message(self, message: str) -> np.ndarray:
         texts = list(dict.fromkeys(canonical(self._lexicon.read_as(text)) for text in windows(message)))
         lexical = self._lexical(texts)
-        scores = (lexical + 1) @ self._coefficients
+        scores = lexical + self._coefficients.sum(axis=0)  # the intercept's share
         if self._semantic is not None and self._encoder is not None:
             # The first text is the whole message.
             riskiest = [0, *(1 + np.argsort(scores[1:, LABELS.index(NONE)], kind="stable")[:_MOST_ENCODED])]
@@ -174,8 +175,7 @@ class CrisisModel:
         return probabilities[np.argmin(probabilities[:, LABELS.index(NONE)])]
 
     def _save(self, folder: Path) -> None:
-        scipy.sparse.save_npz(folder / "crisis_features.npz", self._lexical.training)
-        arrays = {"idf": self._lexical.idf, "coefficients": self._coefficients}
+        arrays = {**asdict(self._lexical), "coefficients": self._coefficients}
         if self._semantic is not None:
             arrays |= {"vectors": self._semantic.training, "mean": self._semantic.mean}
         np.savez(folder / "crisis_model.npz", **arrays)
@@ -191,9 +191,8 @@ class CrisisModel:
     def load(cls, folder: Path) -> CrisisModel:
         """The model whose files `train` left in `folder`; imports neither torch nor transformers."""
         settings = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        training = scipy.sparse.load_npz(folder / "crisis_features.npz")
         with np.load(folder / "crisis_model.npz") as arrays:
-            lexical = LexicalKernel(arrays["idf"], training)
+            lexical = LexicalRegression(arrays["idf"], arrays["buckets"], arrays["weights"])
             coefficients = arrays["coefficients"]
             width = settings["width"]
             semantic = VectorKernel(arrays["vectors"], arrays["mean"], width) if width is not None else None

@@ -25,6 +25,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from components.crisis_detector import CRISIS, CrisisDetector
 from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, folds, read_examples
+from components.crisis_kernels import LexicalKernel, VectorKernel
 from components.crisis_lexicon import CrisisLexicon
 from components.crisis_model import Calibration, CrisisEvidence, threshold_for, windows
 
@@ -234,6 +235,30 @@ def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
     bounded = threshold_for(evidence, 0.9, 0.02)
     assert bounded > for_recall
     assert np.mean(risk[50:] >= bounded) <= 0.02
+
+
+def test_a_regression_by_n_grams_says_what_the_comparison_with_every_training_text_says() -> None:
+    texts = ["죽고 싶어요", "잠이 안 와요", "배고파 죽겠다", "그만 살고 싶다"]
+    coefficients = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    kernel, values = LexicalKernel.fit(texts)
+    assert np.diag(values) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(kernel.regression(coefficients)(texts), values @ coefficients, atol=1e-5)
+
+
+def test_letters_that_no_training_text_has_make_a_text_less_like_all() -> None:
+    kernel, _ = LexicalKernel.fit(["죽고 싶어요", "잠이 안 와요"])
+    likeness = kernel.regression(np.eye(2, dtype=np.float32))
+    ((plain, other),), ((strange, _),) = likeness(["죽고 싶어요"]), likeness(["죽고 싶어요 qwxzv"])
+    assert other < strange < plain
+
+
+def test_a_vector_kernel_falls_with_the_distance_and_is_one_at_none() -> None:
+    vectors = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    kernel, values = VectorKernel.fit(vectors)
+    np.testing.assert_allclose(kernel(vectors), values, atol=1e-5)
+    assert np.diag(values) == pytest.approx(1, abs=1e-5)
+    distances = np.linalg.norm(vectors[0] - vectors, axis=1)
+    assert values[0][np.argsort(distances)].tolist() == sorted(values[0], reverse=True)
 
 
 @given(st.text(max_size=400))
