@@ -241,10 +241,15 @@ def test_a_regression_by_n_grams_says_what_the_comparison_with_every_training_te
     texts = ["죽고 싶어요", "잠이 안 와요", "배고파 죽겠다", "그만 살고 싶다"]
     coefficients = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     kernel, values = LexicalKernel.fit(texts)
-    regression = kernel.regression(coefficients)
-    assert np.diag(values) == pytest.approx(1)
-    np.testing.assert_allclose(regression(texts), values @ coefficients, atol=1e-5)
-    np.testing.assert_allclose(regression(["", "qwxz 9"]), 0, atol=1e-5)
+    assert np.diag(values) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(kernel.regression(coefficients)(texts), values @ coefficients, atol=1e-5)
+
+
+def test_letters_that_no_training_text_has_make_a_text_less_like_all() -> None:
+    kernel, _ = LexicalKernel.fit(["죽고 싶어요", "잠이 안 와요"])
+    likeness = kernel.regression(np.eye(2, dtype=np.float32))
+    ((plain, other),), ((strange, _),) = likeness(["죽고 싶어요"]), likeness(["죽고 싶어요 qwxzv"])
+    assert other < strange < plain
 
 
 def test_a_vector_kernel_falls_with_the_distance_and_is_one_at_none() -> None:
