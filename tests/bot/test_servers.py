@@ -42,7 +42,8 @@ def generation(kogpt2: Path, koelectra: Path, pairs: list[tuple[str, str]], tmp_
         settings = GeneratorSettings(
             source=str(kogpt2), encoder=str(koelectra), epochs=20, patience=20, learning_rate=5e-3, batch_size=8
         )
-        finetune_generator(settings, pairs * 20, folder / "generator")
+        learned = [*pairs, (UNSURE, pairs[1][1])]
+        finetune_generator(settings, learned * 20, folder / "generator")
     file = folder / "generation.yml"
     content = {"model": str(folder / "generator"), "decoding": {"method": "greedy"}, "ranking": {"threshold": 0}}
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
