@@ -160,7 +160,9 @@ class CrisisModel:
         return np.stack([self._of_message(message) for message in messages]) if messages else np.zeros((0, len(LABELS)))
 
     def _of_message(self, message: str) -> np.ndarray:
-        texts = list(dict.fromkeys(canonical(self._lexicon.read_as(text)) for text in windows(message)))
+        # Few examples end in a full stop, and one must not make a difference.
+        read = (self._lexicon.read_as(text.removesuffix(".")) for text in windows(message))
+        texts = list(dict.fromkeys(map(canonical, read)))
         lexical = self._lexical(texts)
         scores = lexical + self._coefficients.sum(axis=0)  # the intercept's share
         if self._semantic is not None and self._encoder is not None:
@@ -226,13 +228,16 @@ def threshold_for(evidence: CrisisEvidence, target_recall: float, false_alarms: 
 
 
 def windows(message: str) -> list[str]:
-    """The message, and of one longer than a window every run of whole sentences, or of words, that fits into one."""
+    """The message, each of its sentences, and of one longer than a window every run of them, or of words, that fits into one.
+
+    Among ordinary sentences a plain "죽고 싶어요" would count for little.
+    """
     if len(message) > _MOST_CHARACTERS:
         message = f"{message[: _MOST_CHARACTERS // 2]}\n{message[-_MOST_CHARACTERS // 2 :]}"
-    if len(message) <= _WINDOW:
-        return [message]
     sentences = [piece for sentence in _SENTENCE_END.split(message) for piece in _pieces(sentence)]
-    return [message, *_runs(sentences)]
+    if len(sentences) < 2:
+        return [message]
+    return list(dict.fromkeys([message, *sentences, *(_runs(sentences) if len(message) > _WINDOW else ())]))
 
 
 def _runs(sentences: Sequence[str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
 from bot.channels.limits import RateLimiter
 from bot.channels.rest_payload import is_sender
+from bot.safety.hotlines import CRISIS_FILE, hotlines
 from components.message_text import printable
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ client_address: ContextVar[str | None] = ContextVar("client_address", default=No
 _REFUSALS = Path(__file__).with_name("refusals.yml")
 # A turn that hangs must not keep the conversation's later messages waiting. Sanic ends a request after 60 s.
 _TURN_SECONDS = 45
-_CRISIS = Path(__file__).parents[2] / "data" / "crisis.yml"
 
 Messages = list[dict[str, Any]]
 Handler = Callable[[Agent, UserMessage], Awaitable[Messages | None]]
@@ -157,12 +157,12 @@ def _parts(text: str, length: int) -> list[str]:
 @lru_cache(maxsize=1)
 def refusals() -> dict[str, str]:
     """The texts of refusals.yml with the hotlines' numbers in their places."""
-    hotlines = yaml.safe_load(_CRISIS.read_text(encoding="utf-8"))["hotlines"]
+    numbers = {line.key: str(line) for line in hotlines()}
     texts: dict[str, str] = yaml.safe_load(_REFUSALS.read_text(encoding="utf-8"))
-    return {name: text.format(**hotlines) for name, text in texts.items()}
+    return {name: text.format(**numbers) for name, text in texts.items()}
 
 
 @lru_cache(maxsize=1)
 def _crisis_intents() -> frozenset[str]:
-    categories = yaml.safe_load(_CRISIS.read_text(encoding="utf-8"))["replies"]
+    categories = yaml.safe_load(CRISIS_FILE.read_text(encoding="utf-8"))["replies"]
     return frozenset(f"wellness/{category.replace('/', '.')}" for category in categories)

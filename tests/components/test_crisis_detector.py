@@ -97,6 +97,12 @@ def test_each_kind_of_risk_is_found(trained: CrisisDetector, text: str, of_kind:
     assert kind(trained, text) == of_kind
 
 
+def test_a_wish_to_die_among_ordinary_sentences_is_found(trained: CrisisDetector) -> None:
+    ordinary = "오늘 회사에서 혼났어요. 집에 왔는데 아무도 없네요. 씻고 누웠어요. "
+    for text in (ordinary + "그냥 죽고 싶어요.", "죽고 싶어요. " + ordinary, ordinary * 5 + "죽고 싶어요. " + ordinary * 5):
+        assert kind(trained, text) == "thinking"
+
+
 @pytest.mark.parametrize(
     "text", ["배고파 죽겠다", "웃겨 죽는 줄 알았네ㅋㅋㅋ", "더워 죽겠어요 에어컨 좀", "이 집 떡볶이 죽여줘요"]
 )

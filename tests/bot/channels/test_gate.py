@@ -5,14 +5,13 @@ import logging
 from pathlib import Path
 
 import pytest
-import yaml
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
-from servers import ROOT
 
 from bot.channels.gate import Gate, Handler, Limits, Messages, client_address, refusals
+from bot.safety.hotlines import hotlines
 
-CRISIS = yaml.safe_load((ROOT / "data" / "crisis.yml").read_text(encoding="utf-8"))
+NUMBERS = {line.key: line.number for line in hotlines()}
 IN_CRISIS = "죽고 싶어요"
 
 
@@ -80,7 +79,8 @@ def test_a_flood_of_them_still_gets_the_numbers(agent: Agent) -> None:
     assert said[:6] == [[]] * 6
     assert said[6:] == [[refusals()["too_fast"]]] * 4
     for refusal in ("too_fast", "too_long", "failed"):
-        assert all(str(CRISIS["hotlines"][line]) in refusals()[refusal] for line in ("suicide", "emergency"))
+        assert all(NUMBERS[line] in refusals()[refusal] for line in ("suicide", "emergency"))
+        assert "{" not in refusals()[refusal]
 
 
 def test_an_address_is_limited_over_all_its_conversations_and_a_platforms_is_not(agent: Agent) -> None:
@@ -94,12 +94,12 @@ def test_an_address_is_limited_over_all_its_conversations_and_a_platforms_is_not
 
 def test_a_story_too_long_is_asked_for_in_parts(agent: Agent) -> None:
     handled = Handled()
-    assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 20, handled) == [refusals()["too_long"]]
+    assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 4, handled) == [refusals()["too_long"]]
     assert handled.texts == []
 
 
 def test_but_what_it_says_of_a_crisis_is_heard_wherever_it_stands(agent: Agent) -> None:
-    filler = "회사에서 있었던 일이에요. " * 20
+    filler = "회사에서 있었던 일이에요. " * 4
     for text in (IN_CRISIS + filler, filler + IN_CRISIS, filler + IN_CRISIS + filler):
         handled = Handled()
         assert say(Gate(Limits(message_length=30)), agent, text, handled) == []

@@ -14,14 +14,14 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from fuzz import Request, fuzzed_request
 from servers import ROOT, Conversation, endpoints, free_port, running
 
 from bot.channels.gate import refusals
+from bot.safety.hotlines import hotlines
 
 FUZZED, AT_ONCE = 2000, 16
-CRISIS = yaml.safe_load((ROOT / "data" / "crisis.yml").read_text(encoding="utf-8"))
+SUICIDE_LINE = next(line.number for line in hotlines() if line.key == "suicide")
 
 
 @dataclass
@@ -73,7 +73,7 @@ def test_a_stranger_cannot_drive_the_bot(server: Server, command: str) -> None:
     conversation.say("안녕하세요")
     assert conversation.say(command), "an answer all the same"
     (said,) = conversation.say("고마워요")
-    assert CRISIS["hotlines"]["suicide"] not in said, "it is the same conversation, whose notice was given"
+    assert SUICIDE_LINE not in said, "it is the same conversation, whose notice was given"
     kept = [event for event in server.events() if event["event"] == "user" and event.get("text") == command]
     assert [event["parse_data"]["entities"] for event in kept] == [[]]
     assert not any(event["event"] in ("restart", "rewind") for event in server.events())
@@ -151,7 +151,7 @@ def test_many_messages_are_too_many_but_a_crisis_never_is(server: Server) -> Non
     assert 1 <= len(refused) <= 10, "20 a minute, and those of the time that this took"
     (reply,) = conversation.say("죽고 싶어요")
     assert reply != refusals()["too_fast"]
-    assert CRISIS["hotlines"]["suicide"] in reply
+    assert SUICIDE_LINE in reply
 
 
 def test_nobody_passes_for_another_address(server: Server) -> None:
