@@ -181,7 +181,7 @@ def test_serving_never_loads_torch(servers: Servers) -> None:
 
 
 def test_the_rasa_server_stays_within_its_memory(servers: Servers) -> None:
-    assert psutil.Process(servers.rasa.pid).memory_info().rss < 1.2e9
+    assert psutil.Process(servers.rasa.pid).memory_info().rss < 1.2 * 2**30
 
 
 def test_an_action_server_that_is_down_leaves_nobody_without_an_answer(

@@ -73,6 +73,7 @@ class Dialogue:
                 self.tracker.update_with_events(events, self._domain)
             if action.name() == "action_restart":
                 self.tracker.update(Restarted(), self._domain)
+                self.new_session()
                 return actions
             if action.name() == "action_generate_reply":
                 self.tracker.update(SlotSet("reply_generated", True), self._domain)
