@@ -12,7 +12,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("USE_TORCH", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 from small_bot import train_small_bot
+
+# Servers that other tests started may share the processor; nothing here is a measurement.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 UTTERANCES = {
     "감정/우울감": [

@@ -120,6 +120,7 @@ def _write_changes(changes: dict[str, np.ndarray]) -> None:
     """In eight bits, each row of a matrix with a scale of its own."""
     arrays: dict[str, np.ndarray] = {"names": np.array(json.dumps(list(changes)))}
     for at, change in enumerate(changes.values()):
-        scale = np.maximum(np.abs(change).max(axis=-1, keepdims=True), 1e-12) / 127
+        largest = np.abs(change).max(axis=-1, keepdims=True)
+        scale = np.where(largest > 0, largest, 1) / 127
         arrays |= {f"{at}.q": np.round(change / scale).astype(np.int8), f"{at}.scale": scale.astype(np.float32)}
     np.savez_compressed(CHANGES, **arrays)

@@ -60,7 +60,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
 
 
 def test_messages_with_a_risk_are_examples_of_the_crisis_intent_but_for_those_of_a_category(data: DataFolder) -> None:
-    lines = "utterance,kind,note\n그만 살고 싶어요,thinking,\n죽고 싶어요,thinking,\n배고파 죽겠다,none,\n"
+    lines = "utterance,kind,note\n그만 살고 싶어요,thinking,\n혼자인 것 같아요,thinking,\n배고파 죽겠다,none,\n"
     data.crisis_utterances.write_text(lines, encoding="utf-8")
     assert run().exit_code == 0
     nlu = yaml.safe_load((data.generated / "nlu.yml").read_text(encoding="utf-8"))["nlu"]

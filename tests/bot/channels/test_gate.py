@@ -94,13 +94,13 @@ def test_an_address_is_limited_over_all_its_conversations_and_a_platforms_is_not
 
 def test_a_story_too_long_is_asked_for_in_parts(agent: Agent) -> None:
     handled = Handled()
-    assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 4, handled) == [refusals()["too_long"]]
+    assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 20, handled) == [refusals()["too_long"]]
     assert handled.texts == []
 
 
 def test_but_what_it_says_of_a_crisis_is_heard_wherever_it_stands(agent: Agent) -> None:
     filler = "회사에서 있었던 일이에요. " * 4
-    for text in (IN_CRISIS + filler, filler + IN_CRISIS, filler + IN_CRISIS + filler):
+    for text in (f"{IN_CRISIS}. {filler}", f"{filler}{IN_CRISIS}", f"{filler}{IN_CRISIS}. {filler}"):
         handled = Handled()
         assert say(Gate(Limits(message_length=30)), agent, text, handled) == []
         assert IN_CRISIS in handled.texts[0]
