@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from components.encoder.onnx_encoder import by_length, pad, quantise, token_ids
+from components.encoder.onnx_encoder import by_length, onnx_session, pad, quantise, token_ids
 from components.encoder.tokenizer import EncoderTokenizer, load_tokenizer
 
 _MODEL_FILE = "vectors.onnx"
@@ -26,14 +24,7 @@ class SentenceVectors:
     """
 
     def __init__(self, model_file: Path, tokenizer: EncoderTokenizer, pad_id: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # As in components/encoder: more threads don't help one short text, and idle ones must not spin.
-        options.intra_op_num_threads = min(2, os.cpu_count() or 1)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session(model_file)
         self._tokenizer, self._pad_id = tokenizer, pad_id
 
     @classmethod
@@ -62,6 +53,7 @@ def export_vectors(source: str, layers: tuple[int, ...], folder: Path) -> Senten
     import torch
 
     from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
+    from components.encoder.finetune import export_onnx
     from components.encoder.network import mean
     from components.encoder.settings import EncoderError
 
@@ -82,19 +74,8 @@ def export_vectors(source: str, layers: tuple[int, ...], folder: Path) -> Senten
             states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True).hidden_states
             return torch.cat([mean(states[layer], attention_mask) for layer in layers], dim=1)
 
-    example, axes = torch.ones((2, 8), dtype=torch.int64), {0: "batch", 1: "tokens"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of constants that don't depend on the input
-        torch.onnx.export(
-            Pooled().float().eval(),
-            (example, example),
-            str(folder / _MODEL_FILE),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["vectors"],
-            dynamic_axes={"input_ids": axes, "attention_mask": axes, "vectors": {0: "batch"}},
-            opset_version=17,
-            dynamo=False,
-        )
+    ids = torch.ones((2, 8), dtype=torch.int64)
+    export_onnx(Pooled(), (ids, ids), folder / _MODEL_FILE, ["input_ids", "attention_mask"], {"vectors": {0: "batch"}})
     # Learning is from these vectors too, so that serving int8 loses nothing; a turn takes half the time.
     quantise(folder / _MODEL_FILE).replace(folder / _MODEL_FILE)
     tokenizer.save(folder)

@@ -132,23 +132,24 @@ def write_settings(folder: Path, tokenizer: EncoderTokenizer, pad_id: int, max_l
 def export_trunk(trunk: Trunk, file: Path) -> None:
     """Writes the trunk as ONNX, fp32, with batch and sequence length left open."""
     ids = torch.ones((2, 8), dtype=torch.int64)
-    _export(trunk, (ids, ids), file, ["input_ids", "attention_mask"], {"hidden": {0: "batch", 1: "tokens"}})
+    export_onnx(trunk, (ids, ids), file, ["input_ids", "attention_mask"], {"hidden": {0: "batch", 1: "tokens"}})
 
 
 def export_head(head: Head, file: Path) -> None:
     """Writes the head as ONNX, fp32, with batch and sequence length left open."""
     hidden = torch.ones((2, 8, head.classify.in_features))
     mask = torch.ones((2, 8), dtype=torch.int64)
-    _export(head, (hidden, mask), file, ["hidden", "attention_mask"], {"logits": {0: "batch"}})
+    export_onnx(head, (hidden, mask), file, ["hidden", "attention_mask"], {"logits": {0: "batch"}})
 
 
-def _export(
+def export_onnx(
     module: torch.nn.Module,
     example: tuple[torch.Tensor, ...],
     file: Path,
     inputs: list[str],
     outputs: dict[str, dict[int, str]],
 ) -> None:
+    """Writes the module as ONNX, fp32; batch and tokens of its inputs, and the named axes of its outputs, are left open."""
     open_axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of constants that don't depend on the input

@@ -34,7 +34,7 @@ class OnnxTrunk:
     """Hidden states of texts."""
 
     def __init__(self, file: Path, tokenizer: EncoderTokenizer, pad_id: int, max_length: int) -> None:
-        self._session = _session(file)
+        self._session = onnx_session(file)
         self._tokenizer = tokenizer
         self._pad_id = pad_id
         self._max_length = max_length
@@ -87,7 +87,7 @@ class OnnxEncoder:
 
     def __init__(self, trunk: OnnxTrunk, head: Path) -> None:
         self._trunk = trunk
-        self._head = _session(head)
+        self._head = onnx_session(head)
 
     @classmethod
     def load(cls, folder: Path, trunk: Path | None = None, head: Path | None = None) -> OnnxEncoder:
@@ -130,7 +130,8 @@ def _digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _session(file: Path) -> onnxruntime.InferenceSession:
+def onnx_session(file: Path) -> onnxruntime.InferenceSession:
+    """The exported model, ready to run beside other servers."""
     import onnxruntime  # not needed by the lexical model alone
 
     options = onnxruntime.SessionOptions()
