@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,24 @@ import pytest
 from training.writing import check_writable, write_whole
 
 
-@pytest.fixture
+@contextmanager
 def little_room() -> Iterator[None]:
-    """No file of this process may grow beyond 1,000 bytes, as on a disk that is full."""
+    """No file of this process may grow beyond 1,000 bytes, as on a disk that is full.
+
+    Not a fixture: pytest's own output may go to a file, and it reports on a test before its fixtures end.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("little_room")
 def test_what_stood_there_outlives_a_full_disk(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     write_whole(file, "전에 쓴 것")
-    with pytest.raises(OSError, match=r"report\.html'$"):
+    with little_room(), pytest.raises(OSError, match=r"report\.html'$"):
         write_whole(file, "마음" * 1000)
     assert file.read_text(encoding="utf-8") == "전에 쓴 것"
     assert list(tmp_path.iterdir()) == [file]
