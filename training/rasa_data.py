@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -25,17 +25,19 @@ FILES = ("nlu.yml", "responses.yml", "categories.csv", "question_category.csv", 
 OPEN_CATEGORY = "모호함"
 # The kind under which `data/crisis.yml` has the texts for every kind of crisis that has none of its own.
 ANY_KIND = "otherwise"
+_NUMBER = re.compile(r"(?<![\d-])\d+(?:-\d+)*(?![\d-])")
 
 
 @dataclass(frozen=True)
 class Crisis:
     """The replies and responses of `data/crisis.yml`, with the telephone numbers in their places.
 
-    `replies` are texts by category, `responses` are Rasa's responses by name.
+    `replies` are texts by category, `responses` Rasa's responses by name, `calls` the buttons that call a number, by number.
     """
 
     replies: dict[str, list[str]]
     responses: dict[str, list[dict[str, Any]]]
+    calls: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path) -> Crisis:
@@ -53,7 +55,13 @@ class Crisis:
                 for kind, texts in groups.items()
                 for text in texts
             ]
-        return cls(replies, responses)
+        calls = {each.number: each.button(content["call_payload"].format(number=each.number)) for each in numbers.values()}
+        return cls(replies, responses, calls)
+
+    def answer(self, text: str) -> dict[str, Any]:
+        """A category's answer as a response of Rasa's, with a button for each hotline whose number it names."""
+        calls = [dict(self.calls[number]) for number in dict.fromkeys(_NUMBER.findall(text)) if number in self.calls]
+        return {"text": text, "buttons": calls} if calls else {"text": text}
 
     def replies_to(self, category: str) -> list[str] | None:
         """The fixed replies of a crisis category or of one below it; None for any other."""
@@ -64,7 +72,7 @@ def _crisis_response(
     text: str, kind: str, answers: list[dict[str, str]], numbers: dict[str, Hotline], call_payload: str
 ) -> dict[str, Any]:
     """A response for one kind of crisis, or for any, with buttons to answer and to call the numbers that its text names."""
-    named = dict.fromkeys(field.partition(".")[0] for _, field, _, _ in Formatter().parse(text) if field)
+    named = dict.fromkeys(name.partition(".")[0] for _, name, _, _ in Formatter().parse(text) if name)
     calls = [numbers[key].button(call_payload.format(number=numbers[key].number)) for key in named]
     response: dict[str, Any] = {"text": text.format(**numbers), "buttons": [*answers, *calls]}
     if kind != ANY_KIND:
@@ -132,7 +140,9 @@ def write_rasa_data(
         intents[CRISIS_INTENT] = list(crisis_utterances)
     nlu = [{"intent": intent, "examples": _examples(texts)} for intent, texts in intents.items()]
     _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
-    responses = {f"utter_{full_intent(category)}": [{"text": text} for text in texts] for category, texts in answers.items()}
+    responses = {
+        f"utter_{full_intent(category)}": [crisis.answer(text) for text in texts] for category, texts in answers.items()
+    }
     _write_yaml(folder / "responses.yml", {"version": "3.1", "responses": responses | crisis.responses})
 
 

@@ -102,6 +102,17 @@ def responses(data: DataFolder) -> dict[str, list[str]]:
     return {name: [variation["text"] for variation in texts] for name, texts in content["responses"].items()}
 
 
+def test_a_hotline_that_an_answer_names_can_be_called_by_a_button(data: DataFolder) -> None:
+    imported(data, "구분,유저,챗봇\n배경/남편/폭력,남편이 때려요,위험하면 112 쉼터는 1366이에요. 1120일은 없지요.\n")
+    content = yaml.safe_load((data.generated / "responses.yml").read_text(encoding="utf-8"))
+    buttons = content["responses"]["utter_wellness/배경.남편.폭력"][0]["buttons"]
+    assert [(button["title"], button["type"], button["url"]) for button in buttons] == [
+        ("경찰 112", "phone", "tel:112"),
+        ("여성긴급전화 1366", "phone", "tel:1366"),
+    ]
+    assert [button["payload"] for button in buttons] == ["112에 전화해 볼게요", "1366에 전화해 볼게요"]
+
+
 def everything_in(data: DataFolder) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in data.root.rglob("*")}
 
