@@ -51,16 +51,15 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             "lexicon": "data/crisis_lexicon.yml",
             # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
             "kinds_of_intents": {},
-            # How many examples of all other intents are learned as harmless; a random sample.
-            "everyday": 2500,
+            # How many examples of all other retrieval intents are learned as harmless, a random sample; of intents without
+            # response keys, such as answers to whether one is safe, all are.
+            "everyday": 5000,
             # A pretrained encoder: a Hugging Face hub id or a local folder. None: words and letters alone.
             "encoder": None,
-            # Which of its layers' hidden states are used, 1 the lowest.
-            "layers": [8, 10],
             # The share of risk that is to be found, which the threshold is chosen for.
             "target_recall": 0.97,
             # Unless more than this share of everyday messages were taken for a crisis: then the threshold is what keeps it.
-            "everyday_false_alarms": 0.05,
+            "everyday_false_alarms": 0.025,
             # The intent of a crisis.
             "intent": "crisis",
             "seed": 0,
@@ -163,14 +162,13 @@ def train_model(config: dict[str, Any], intents: list[tuple[str, str]], folder: 
         CrisisLexicon.read(Path(config["lexicon"])),
         folder,
         config["encoder"],
-        tuple(config["layers"]),
         config["target_recall"],
         config["everyday_false_alarms"],
     )
 
 
 def examples_of(config: dict[str, Any], intents: list[tuple[str, str]]) -> list[CrisisExample]:
-    """The examples of the config's files, then those of the named intents, then a sample of all others; no text twice.
+    """Examples of the config's files, of the named intents, of ordinary ones, then a sample of all others; no text twice.
 
     Raises:
         CrisisExamplesError: a file can't be used.
@@ -187,6 +185,8 @@ def examples_of(config: dict[str, Any], intents: list[tuple[str, str]]) -> list[
                 continue  # of no known kind: those that `training import` wrote, which stand in the files
         if kind is not None:
             examples.setdefault(text, CrisisExample(text, kind, intent))
+        elif text and "/" not in intent:
+            examples.setdefault(text, CrisisExample(text, NONE, EVERYDAY))
         elif text and text not in examples:
             everyday.append(text)
     chosen = np.random.default_rng(config["seed"]).permutation(len(everyday))[: config["everyday"]]

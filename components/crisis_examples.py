@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import scipy.sparse
-from scipy.sparse.csgraph import connected_components
 
 # The kinds of risk, in the order of the model's outputs, and the label of a message with none.
 KINDS = ("thinking", "plan", "acted", "other_person", "harm_others")
@@ -17,8 +12,6 @@ NONE = "none"
 LABELS = (*KINDS, NONE)
 # The note of examples that come from the bot's other training data.
 EVERYDAY = "everyday"
-# In the note of a harmless line that was written against one with risk.
-_HARD_PAIR = "hard-pair"
 _COLUMNS = ("utterance", "kind", "note")
 
 
@@ -56,21 +49,3 @@ def read_examples(file: Path) -> list[CrisisExample]:
                 f"{file}: {example.text!r} has the kind {example.kind!r}; it must be one of {', '.join(LABELS)}."
             )
     return examples
-
-
-def folds(examples: Sequence[CrisisExample], likeness: np.ndarray, count: int, seed: int = 0) -> list[np.ndarray]:
-    """The examples' indices in `count` groups, with what is nearly alike in one group, so that none is learned from its twin.
-
-    Args:
-        likeness: (examples, examples), from 0 to 1. A harmless line that was written against one with risk goes with the
-            line with risk that it is likest.
-    """
-    alike = likeness > 0.4
-    risky = np.array([example.kind != NONE for example in examples])
-    for index, example in enumerate(examples):
-        if example.note == _HARD_PAIR and risky.any():
-            alike[index, np.argmax(likeness[index] * risky)] = True
-    _, groups = connected_components(scipy.sparse.csr_matrix(alike), directed=False)
-    of_group = np.random.default_rng(seed).integers(0, count, groups.max() + 1)
-    parts = [np.flatnonzero(of_group[groups] == fold) for fold in range(count)]
-    return [part for part in parts if len(part)]

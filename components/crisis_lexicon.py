@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from components.crisis_examples import KINDS, CrisisExamplesError
+from components.crisis_text import canonical
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class CrisisLexicon:
         """`text` in the spelling that the examples use."""
         written: re.Pattern[str] | None = vars(self)["_written"]
         return written.sub(lambda found: self.spellings[found.group()], text) if written else text
+
+    def as_read(self, text: str) -> str:
+        """`text` as the detector reads it: canonical, in the examples' spelling, without a full stop (few have one)."""
+        return canonical(self.read_as(text.removesuffix(".")))
 
     def hits(self, texts: list[str]) -> np.ndarray:
         """(canonical texts, kinds) float32: 1 where a text tells of a kind of risk in the lexicon's words."""

@@ -9,19 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.linalg import lapack
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from components.crisis_examples import EVERYDAY, LABELS, NONE, CrisisExample, CrisisExamplesError, folds
-from components.crisis_kernels import LexicalKernel, LexicalRegression, VectorKernel
+from components.crisis_encoder import CrisisEncoder
+from components.crisis_examples import EVERYDAY, LABELS, NONE, CrisisExample, CrisisExamplesError
 from components.crisis_lexicon import CrisisLexicon
-from components.crisis_text import canonical
-from components.crisis_vectors import SentenceVectors, export_vectors
+from components.crisis_ngrams import NgramFeatures, NgramModel
+from components.training_settings import TrainingSettings
 
 _FILE = "crisis_model.json"
-_PENALTY = 0.3  # of the ridge regression, in units of the kernels (each lies in [0, 1]); from 0.1 to 1 it hardly matters
-_FOLDS = 5
+_NGRAMS_FILE = "crisis_ngrams.npz"
 # A longer message is also read in windows of so many characters, which is as long as examples are.
 _WINDOW = 80
 _MOST_CHARACTERS = 10_000  # of a message; of a longer one the beginning and the end are read
@@ -31,43 +29,61 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\u2026~])\s+|\n+")
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities from ridge scores and the lexicon's hits: softmax(sharpness * scores + raised * hits + biases).
+    """Probabilities: softmax(sharpness * words' scores + trust * encoder's logits + raised * lexicon's hits + biases).
 
     `raised` is never negative and no pattern stands for "none", so that the lexicon can only raise the risk.
     """
 
     sharpness: float
+    trust: float
     raised: float
     biases: list[float]
 
-    def logits(self, scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        raised = np.pad(self.raised * hits.astype(np.float64), ((0, 0), (0, 1)))
-        return self.sharpness * scores.astype(np.float64) + raised + np.array(self.biases)
+    def logits(self, said: Said) -> np.ndarray:
+        raised = np.pad(self.raised * said.hits.astype(np.float64), ((0, 0), (0, 1)))
+        scores, logits = said.scores.astype(np.float64), said.logits.astype(np.float64)
+        return self.sharpness * scores + self.trust * logits + raised + np.array(self.biases)
 
-    def __call__(self, scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        """(texts, labels) float64, each row summing to 1, from (texts, labels) scores and (texts, kinds) hits."""
-        return softmax(self.logits(scores, hits), axis=1)
+    def __call__(self, said: Said) -> np.ndarray:
+        """(texts, labels) float64, each row summing to 1."""
+        return softmax(self.logits(said), axis=1)
 
     @classmethod
-    def learn(cls, scores: np.ndarray, hits: np.ndarray, labels: np.ndarray) -> Calibration:
-        """The likeliest calibration for `labels`, (texts,), of texts that the scores' model has not learned from."""
+    def learn(cls, said: Said, labels: np.ndarray) -> Calibration:
+        """The likeliest calibration for `labels`, (texts,), of texts from which neither words' nor encoder's part learned."""
 
         def of(parameters: np.ndarray) -> Calibration:
-            return cls(float(parameters[0]), float(parameters[1]), [*parameters[2:].tolist(), 0.0])
+            sharpness, trust, raised, *biases = parameters.tolist()
+            return cls(sharpness, trust, raised, [*biases, 0.0])
 
         def loss(parameters: np.ndarray) -> float:
-            predicted = log_softmax(of(parameters).logits(scores, hits), axis=1)
+            predicted = log_softmax(of(parameters).logits(said), axis=1)
             # A slight pull towards a modest weight for words that are in hardly any example.
-            return -float(predicted[np.arange(len(labels)), labels].mean()) + 1e-4 * float(parameters[1] - 2) ** 2
+            return -float(predicted[np.arange(len(labels)), labels].mean()) + 1e-4 * float(parameters[2] - 2) ** 2
 
-        start = np.array([6.0, 2.0, *[0.0] * (len(LABELS) - 1)])
-        bounds = [(0.1, 50.0), (0.0, 6.0), *[(-10.0, 10.0)] * (len(LABELS) - 1)]
+        start = np.array([2.0, 0.5, 2.0, *[0.0] * (len(LABELS) - 1)])
+        bounds = [(0.1, 50.0), (0.0, 10.0), (0.0, 6.0), *[(-10.0, 10.0)] * (len(LABELS) - 1)]
         return of(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
 
 
 @dataclass(frozen=True)
+class Said:
+    """What is said of texts.
+
+    Attributes:
+        scores: (texts, labels), by the words.
+        logits: (texts, labels), by the encoder; zeros without one.
+        hits: (texts, kinds), by the lexicon: 1 for a hit.
+    """
+
+    scores: np.ndarray
+    logits: np.ndarray
+    hits: np.ndarray
+
+
+@dataclass(frozen=True)
 class CrisisEvidence:
-    """What the model says of its examples, each predicted by a model that has not learned from it or its near twins.
+    """What the model says of the examples that were held out, from which neither its words' nor its encoder's part learned.
 
     Attributes:
         examples: (examples,).
@@ -86,8 +102,8 @@ class CrisisEvidence:
 class CrisisModel:
     """Says how likely each of `LABELS` is for a text: the kinds of risk, and none.
 
-    Kernel ridge regression, as in `components.lexical`, on the sum of a lexical kernel and, if there is an encoder, one of
-    sentence vectors, calibrated together with the lexicon on what each example's own fold had not seen.
+    A linear model of its words and letters and, if there is an encoder, a linear layer on its sentence vector, calibrated
+    together with the lexicon on examples that were held out.
 
     Attributes:
         threshold: the probability of any risk from which a message is a crisis.
@@ -96,18 +112,15 @@ class CrisisModel:
 
     def __init__(
         self,
-        lexical: LexicalRegression,
-        semantic: VectorKernel | None,
-        coefficients: np.ndarray,  # (training texts, labels) float32
+        ngrams: NgramModel,
         calibration: Calibration,
         lexicon: CrisisLexicon,
         threshold: float,
-        encoder: SentenceVectors | None = None,
+        encoder: CrisisEncoder | None = None,
         evidence: CrisisEvidence | None = None,
     ) -> None:
         self.threshold, self.evidence = threshold, evidence
-        self._lexical, self._semantic, self._coefficients = lexical, semantic, coefficients
-        self._calibration, self._lexicon, self._encoder = calibration, lexicon, encoder
+        self._ngrams, self._calibration, self._lexicon, self._encoder = ngrams, calibration, lexicon, encoder
 
     @classmethod
     def train(
@@ -116,15 +129,13 @@ class CrisisModel:
         lexicon: CrisisLexicon,
         folder: Path,
         encoder: str | None = None,
-        layers: tuple[int, ...] = (8, 10),
         target_recall: float = 0.97,
         false_alarms: float = 1.0,
     ) -> CrisisModel:
         """Learns from the examples and leaves the model's files in `folder`, which must exist.
 
         Args:
-            encoder: hub id or folder of a pretrained encoder; None for the lexical kernel alone.
-            layers: those whose hidden states are used.
+            encoder: hub id or folder of a pretrained encoder; None for words and letters alone.
             target_recall, false_alarms: see `threshold_for`.
 
         Raises:
@@ -133,25 +144,25 @@ class CrisisModel:
         """
         if len({example.kind == NONE for example in examples}) < 2:
             raise CrisisExamplesError("The crisis detector needs examples with risk and without; give it both.")
-        texts = [canonical(lexicon.read_as(example.text)) for example in examples]
+        texts = [lexicon.as_read(example.text) for example in examples]
         labels = np.array([LABELS.index(example.kind) for example in examples])
+        held_out = TrainingSettings(source="").hold_out([example.text for example in examples])
+        learned = np.setdiff1d(np.arange(len(texts)), held_out)
 
-        lexical, kernel = LexicalKernel.fit(texts)
-        groups = folds(examples, kernel, _FOLDS)
-        semantic = vectors = None
+        features = NgramFeatures.of(texts)
+        unseen = [texts[index] for index in held_out]
+        logits = np.zeros((len(unseen), len(LABELS)), dtype=np.float32)
+        reader = None
         if encoder:
-            vectors = export_vectors(encoder, layers, folder)
-            semantic, likeness = VectorKernel.fit(vectors.vectors(texts))
-            kernel += likeness
-            del likeness
-        coefficients, unseen = _ridge(kernel, np.eye(len(LABELS), dtype=np.float32)[labels], groups)
-        hits = lexicon.hits(texts)
-        calibration = Calibration.learn(unseen, hits, labels)
-        evidence = CrisisEvidence(examples, calibration(unseen, hits))
+            reader = CrisisEncoder.export(encoder, folder, [texts[index] for index in learned], labels[learned])
+            logits = reader.logits(unseen)
+        scores = features.learn(learned, labels[learned], len(LABELS))(unseen)
+        said = Said(scores, logits, lexicon.hits(unseen))
+        calibration = Calibration.learn(said, labels[held_out])
+        evidence = CrisisEvidence([examples[index] for index in held_out], calibration(said))
         threshold = threshold_for(evidence, target_recall, false_alarms)
-        model = cls(
-            lexical.regression(coefficients), semantic, coefficients, calibration, lexicon, threshold, vectors, evidence
-        )
+        ngrams = features.learn(np.arange(len(texts)), labels, len(LABELS))
+        model = cls(ngrams, calibration, lexicon, threshold, reader, evidence)
         model._save(folder)
         return model
 
@@ -160,32 +171,25 @@ class CrisisModel:
         return np.stack([self._of_message(message) for message in messages]) if messages else np.zeros((0, len(LABELS)))
 
     def _of_message(self, message: str) -> np.ndarray:
-        # Few examples end in a full stop, and one must not make a difference.
-        read = (self._lexicon.read_as(text.removesuffix(".")) for text in windows(message))
-        texts = list(dict.fromkeys(map(canonical, read)))
-        lexical = self._lexical(texts)
-        scores = lexical + self._coefficients.sum(axis=0)  # the intercept's share
-        if self._semantic is not None and self._encoder is not None:
-            # The first text is the whole message.
-            riskiest = [0, *(1 + np.argsort(scores[1:, LABELS.index(NONE)], kind="stable")[:_MOST_ENCODED])]
-            texts = [texts[index] for index in riskiest]
-            scores = scores[riskiest] + self._semantic(self._encoder.vectors(texts)) @ self._coefficients
-        probabilities = self._calibration(scores, self._lexicon.hits(texts))
+        texts = list(dict.fromkeys(map(self._lexicon.as_read, windows(message))))
+        scores = self._ngrams(texts)
+        # The first text is the whole message.
+        riskiest = [0, *(1 + np.argsort(scores[1:, LABELS.index(NONE)], kind="stable")[:_MOST_ENCODED])]
+        read = [texts[index] for index in riskiest]
+        logits = self._encoder.logits(read) if self._encoder is not None else np.zeros((len(read), len(LABELS)))
+        probabilities = self._calibration(Said(scores[riskiest], logits, self._lexicon.hits(read)))
         # Every window is one more chance of a false alarm, so each must be as many times surer.
-        probabilities[1:, LABELS.index(NONE)] *= len(lexical) - 1
+        probabilities[1:, LABELS.index(NONE)] *= len(texts) - 1
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         return probabilities[np.argmin(probabilities[:, LABELS.index(NONE)])]
 
     def _save(self, folder: Path) -> None:
-        arrays = {**asdict(self._lexical), "coefficients": self._coefficients}
-        if self._semantic is not None:
-            arrays |= {"vectors": self._semantic.training, "mean": self._semantic.mean}
-        np.savez(folder / "crisis_model.npz", **arrays)
+        np.savez(folder / _NGRAMS_FILE, **asdict(self._ngrams))
         settings = {
             "calibration": asdict(self._calibration),
             "lexicon": {"spellings": self._lexicon.spellings, "patterns": self._lexicon.patterns},
             "threshold": self.threshold,
-            "width": self._semantic.width if self._semantic is not None else None,
+            "encoder": self._encoder is not None,
         }
         (folder / _FILE).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
 
@@ -193,19 +197,14 @@ class CrisisModel:
     def load(cls, folder: Path) -> CrisisModel:
         """The model whose files `train` left in `folder`; imports neither torch nor transformers."""
         settings = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        with np.load(folder / "crisis_model.npz") as arrays:
-            lexical = LexicalRegression(arrays["idf"], arrays["buckets"], arrays["weights"])
-            coefficients = arrays["coefficients"]
-            width = settings["width"]
-            semantic = VectorKernel(arrays["vectors"], arrays["mean"], width) if width is not None else None
+        with np.load(folder / _NGRAMS_FILE) as arrays:
+            ngrams = NgramModel(**arrays)
         return cls(
-            lexical,
-            semantic,
-            coefficients,
+            ngrams,
             Calibration(**settings["calibration"]),
             CrisisLexicon(**settings["lexicon"]),
             settings["threshold"],
-            SentenceVectors.load(folder) if semantic is not None else None,
+            CrisisEncoder.load(folder) if settings["encoder"] else None,
         )
 
 
@@ -265,24 +264,3 @@ def _pieces(sentence: str) -> Iterator[str]:
             piece = f"{piece} {part}".strip()
     if piece:
         yield piece
-
-
-def _ridge(kernel: np.ndarray, targets: np.ndarray, groups: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients, and for each text the scores of a model that has not seen its group: both (texts, labels) float32.
-
-    The residual of a group that is left out has a closed form: the inverse kernel's block of the group, inverted, times the
-    group's coefficients (Golub, Heath & Wahba 1979). `kernel` is overwritten; 1 is added to it for the intercept.
-    """
-    kernel += np.float32(1)
-    kernel[np.diag_indices_from(kernel)] += np.float32(_PENALTY)
-    # Transposed, it is in LAPACK's order, and isn't copied.
-    factor, failed = lapack.spotrf(kernel.T, lower=True, overwrite_a=True)
-    inverse, failed_too = lapack.spotri(factor, lower=True, overwrite_c=True)
-    if failed or failed_too:
-        raise CrisisExamplesError("The crisis examples can't be learned: their kernel is singular.")
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    coefficients = inverse @ targets
-    unseen = targets.copy()
-    for group in groups:
-        unseen[group] -= np.linalg.solve(inverse[np.ix_(group, group)], coefficients[group])
-    return coefficients, unseen

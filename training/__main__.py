@@ -90,16 +90,18 @@ def base_encoder(
 @app.command()
 def wellness_encoder(
     out: Annotated[Path, typer.Option(help="The folder for it; config.yml names the default.")] = WELLNESS_ENCODER,
-    retrain: Annotated[bool, typer.Option(help="Fine-tune it anew on the open dataset first: half an hour.")] = False,
+    retrain: Annotated[bool, typer.Option(help="Fine-tune it anew on the open dataset first: some two hours.")] = False,
 ) -> None:
-    """Makes the bot's encoder: the embedded one, with upper layers that learned the open dataset's categories; once."""
+    """Makes the bot's encoder: the embedded one, with upper layers that learned categories and crises; once."""
     from training import wellness_encoder as encoder
     from training.base_encoder import build_base_encoder
 
     try:
         if retrain:
-            found = encoder.retrain(build_base_encoder(BASE_ENCODER))
-            typer.echo(f"It finds the category of {found:.1%} of the texts held out.")
+            category, kind = encoder.retrain(build_base_encoder(BASE_ENCODER))
+            typer.echo(
+                f"Of the texts held out it finds the category of {category:.1%} and the kind of risk, or none, of {kind:.1%}."
+            )
             shutil.rmtree(out, ignore_errors=True)
         encoder.build_wellness_encoder(out, BASE_ENCODER)
     except (TableError, OSError) as error:
@@ -169,7 +171,7 @@ def evaluate_crisis(
     / "config.yml",
     json_: Annotated[Path | None, typer.Option("--json", help="Where all figures go, the curve of thresholds too.")] = None,
 ) -> None:
-    """Recall of each kind of risk and false alarms of the crisis detector, by cross-validation and on a test file."""
+    """Recall of each kind of risk and false alarms of the crisis detector, on held-out examples and on a test file."""
     from components.crisis_examples import CrisisExamplesError, read_examples
     from components.encoder.settings import EncoderError
     from training.crisis_evaluation import detector_config
@@ -189,7 +191,7 @@ def evaluate_crisis(
         _stop(error)
     except OSError as error:
         _stop(OSError(f"{error.filename or json_}: can't be read or written ({error.strerror}); check the path."))
-    for part in ("cross_validation", "test"):
+    for part in ("held_out", "test"):
         typer.echo(f"{part.replace('_', ' ')} (threshold {result['threshold']:.3f}, {result[part]['count']:,} messages)")
         _print_crisis_figures(result[part])
 

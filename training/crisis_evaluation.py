@@ -14,7 +14,7 @@ import yaml
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.loading import load_data
 
-from components.crisis_detector import CrisisDetector, train_model
+from components.crisis_detector import CrisisDetector, examples_of, train_model
 from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError
 from training.evaluation import expected_calibration_error
 
@@ -38,8 +38,8 @@ def detector_config(config_file: Path) -> dict[str, Any]:
 def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], tests: Sequence[CrisisExample]) -> dict[str, Any]:
     """Trains a detector as `rasa train` would and says how good it is, ready for JSON.
 
-    `cross_validation` is of the training examples, each predicted by a model that had seen neither it nor its near twins, with
-    calibration and threshold from the same predictions. `test` is of `tests`, less those that are training examples.
+    `held_out` is of the training examples that words' and encoder's part had not learned from, and by which calibration and
+    threshold were chosen. `test` is of `tests`, less those that are training examples.
 
     Args:
         nlu_files: the bot's training data.
@@ -49,20 +49,21 @@ def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], tests: Se
         components.encoder.settings.EncoderError: the encoder can't be loaded.
     """
     data = [example for file in nlu_files for example in load_data(str(file)).intent_examples]
+    intents = [(example.get(TEXT), example.get_full_intent()) for example in data]
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        model = train_model(config, [(example.get(TEXT), example.get_full_intent()) for example in data], Path(folder))
+        model = train_model(config, intents, Path(folder))
         seconds = time.perf_counter() - started
         evidence = model.evidence
         assert evidence is not None
-        known = {example.text for example in evidence.examples}
+        known = {example.text for example in examples_of(config, intents)}
         tests = [example for example in tests if example.text not in known]
         predicted = model.predict([example.text for example in tests])
     return {
         "encoder": config["encoder"],
         "threshold": model.threshold,
         "train_seconds": round(seconds, 1),
-        "cross_validation": figures(evidence.examples, evidence.probabilities, model.threshold),
+        "held_out": figures(evidence.examples, evidence.probabilities, model.threshold),
         "test": figures(tests, predicted, model.threshold),
     }
 

@@ -7,6 +7,7 @@ import filecmp
 import hashlib
 import shutil
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from training.tables import Row, TableError
 # The intents beside the wellness categories. An utterance that stands there is not taken into a category.
 _INTENTS_FILE = "intents.yml"
 _FINGERPRINT_FILE = "fingerprint"
+# Of each kind of risk; more would only make Rasa slower.
+_EXAMPLES_OF_A_KIND = 100
 
 
 @dataclass(frozen=True)
@@ -166,12 +169,16 @@ def _check_names(data: WellnessData) -> None:
 
 
 def _crisis_utterances(data: WellnessData, folder: DataFolder) -> list[str]:
-    """The messages with a risk, but for those that are examples of a category or of an ordinary intent already."""
+    """Some messages with each kind of risk, but none that is an example of a category or an ordinary intent already."""
     if not folder.crisis_utterances.exists():
         return []
     rows = tables.read_table(folder.crisis_utterances, [CRISIS_COLUMNS])[1]
     taken = _ordinary_utterances(folder.root / _INTENTS_FILE) | {text for texts in data.utterances.values() for text in texts}
-    return [row["utterance"] for row in rows if row["kind"] != "none" and row["utterance"] not in taken]
+    by_kind = defaultdict(list)
+    for row in rows:
+        if row["kind"] != "none" and row["utterance"] not in taken:
+            by_kind[row["kind"]].append(row["utterance"])
+    return [text for texts in by_kind.values() for text in texts[:_EXAMPLES_OF_A_KIND]]
 
 
 def _ordinary_utterances(intents_file: Path) -> set[str]:

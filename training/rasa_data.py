@@ -133,7 +133,7 @@ def write_rasa_data(
 ) -> None:
     """Writes `nlu.yml` and `responses.yml` into `folder`.
 
-    `crisis_utterances` stand there because Rasa wants examples of every intent; CrisisDetector learns from their own file.
+    `crisis_utterances` stand there because Rasa wants examples of every intent; CrisisDetector learns from a file of its own.
     """
     intents = {full_intent(name): texts for name, texts in data.utterances.items()}
     if crisis_utterances:

@@ -1,8 +1,8 @@
-"""The bot's own encoder: the embedded one, its upper layers fine-tuned on the open dataset's categories.
+"""The bot's own encoder: the embedded one, its upper layers fine-tuned on the open dataset's categories and crisis lines.
 
-Fine-tuning takes half an hour, so what it changed is in the repository, three megabytes, and is added to the base encoder's
-weights when the encoder is built. Whoever trains on data of their own, in the same categories or others, starts from layers
-that know how people speak of what troubles them.
+Fine-tuning takes hours, so what it changed is in the repository, in eight bits, and is added to the base encoder's weights when
+the encoder is built. Whoever trains on data of their own, in the same categories or others, starts from layers that know how
+people speak of what troubles them; and one run of the encoder serves the classifier and the crisis detector.
 """
 
 from __future__ import annotations
@@ -10,28 +10,60 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.loading import load_data
+from safetensors.numpy import load_file, save_file
 
+from components.crisis_detector import examples_of
+from components.crisis_encoder import CrisisHead
+from components.crisis_examples import LABELS
+from components.crisis_lexicon import CrisisLexicon
 from components.encoder.settings import EncoderSettings
 from training.base_encoder import build_base_encoder
+from training.crisis_evaluation import detector_config
 from training.dataset import WELLNESS_COLUMNS, wellness_data
+from training.rasa_data import full_intent
 from training.tables import read_table
 
 CHANGES = Path(__file__).with_name("wellness_encoder.npz")
-_DATASET = Path(__file__).parent.parent / "data" / "wellness.csv"
-LAYERS = 2
+_ROOT = Path(__file__).parent.parent
+_DATASET = Path("data/wellness.csv")
+_INTENTS = Path("data/intents.yml")
+_WEIGHTS = "model.safetensors"
+# First the categories alone, in two layers; then categories and crises together, in six.
+_STAGES = (
+    {"trained_layers": 2, "epochs": 6, "learning_rate": 7e-4},
+    {"trained_layers": 6, "epochs": 3, "learning_rate": 3e-4},
+)
 # A little more than `rasa train` and `training evaluate` hold out, so that what they hold out was not learned here.
 _HELD_OUT = 0.12
+# Harmless texts of the other training data beside the crisis lines.
+_EVERYDAY = 5000
 
 _CARD = """
 # Fine-tuned on the open wellness dataset
 
 The {layers} upper layers of the encoder above, fine-tuned by `python -m training wellness-encoder --retrain` to tell apart the
-359 categories of `data/wellness.csv` (CC BY 4.0). Texts whose digest is among the lowest {held_out:.0%} were not learned from.
-What fine-tuning changed is kept in eight bits.
+359 categories of `data/wellness.csv` and the kinds of risk in `data/crisis_utterances.csv` (CC BY 4.0). Texts whose digest is
+among the lowest {held_out:.0%} were not learned from. What fine-tuning changed is kept in eight bits. `{head}` is the linear
+layer that tells the kinds of risk from the mean of a text's last hidden states.
 """
+
+
+@dataclass(frozen=True)
+class Task:
+    """Texts, how the encoder reads each, and for each the number of its label."""
+
+    texts: list[str]
+    read: list[str]
+    labels: np.ndarray
+    label_count: int
 
 
 def build_wellness_encoder(folder: Path, base: Path | None = None) -> Path:
@@ -45,82 +77,133 @@ def build_wellness_encoder(folder: Path, base: Path | None = None) -> Path:
     """
     if (folder / "config.json").is_file():
         return folder
-    import torch
-    from safetensors.torch import load_file, save_file
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = Path(shutil.copytree(build_base_encoder(base or Path(work) / "base"), Path(work) / "encoder"))
-        weights = load_file(made / "model.safetensors")
-        for name, change in read_changes().items():
-            weights[name] = weights[name] + torch.from_numpy(change)
-        save_file(weights, made / "model.safetensors", metadata={"format": "pt"})
+        changes, head = read_changes()
+        base = build_base_encoder(base or Path(work) / "base")
+        weights = load_file(base / _WEIGHTS)
+        made = _checkpoint(base, {name: weights[name] + change for name, change in changes.items()}, Path(work) / "encoder")
+        head.save(made)
         with (made / "README.md").open("a", encoding="utf-8") as card:
-            card.write(_CARD.format(layers=LAYERS, held_out=_HELD_OUT))
+            card.write(_CARD.format(layers=_STAGES[-1]["trained_layers"], held_out=_HELD_OUT, head=CrisisHead.FILE))
         made.rename(folder)
     return folder
 
 
-def retrain(base: Path, epochs: int = 6) -> float:
+def retrain(base: Path) -> list[float]:
     """Fine-tunes the base encoder's upper layers on the open dataset and writes what that changed over `CHANGES`.
 
-    Takes about half an hour on two cores; an interrupted run goes on where it stopped.
+    Takes some two hours on two cores; a stage that is interrupted goes on from its last epoch.
 
     Returns:
-        The share of the held-out texts whose category the encoder then finds.
+        The shares of the held-out texts whose category, and whose kind of risk or none, the encoder then finds.
+    """
+    tasks = [categories(), crises()]
+    with tempfile.TemporaryDirectory() as work:
+        source = base
+        for number, stage in enumerate(_STAGES):
+            layers, head, found = fine_tune(source, stage, tasks[: number + 1])
+            source = _checkpoint(source, layers, Path(work) / str(number))
+        before, after = load_file(base / _WEIGHTS), load_file(source / _WEIGHTS)
+    _write_changes({name: after[name] - before[name] for name in before if not np.array_equal(before[name], after[name])}, head)
+    return found
+
+
+def fine_tune(
+    source: Path, stage: Mapping[str, Any], tasks: Sequence[Task]
+) -> tuple[dict[str, np.ndarray], CrisisHead, list[float]]:
+    """Fine-tunes the checkpoint in `source` on all tasks at once.
+
+    Returns:
+        The new weights by name, the last task's head, and the share of each task's held-out texts whose label is found.
     """
     from components.encoder.checkpoint import load_checkpoint
     from components.encoder.finetune import finetune
     from components.encoder.onnx_encoder import OnnxEncoder
 
-    settings = _settings(base, epochs)
-    texts, categories = _dataset()
-    names, labels = np.unique(categories, return_inverse=True)
-    held_out = settings.hold_out(texts)
+    settings = _settings(source, stage)
+    sizes = [task.label_count for task in tasks]
+    starts = np.cumsum([0, *sizes])
+    texts = [text for task in tasks for text in task.read]
+    labels = np.concatenate([task.labels + start for task, start in zip(tasks, starts)])
+    held_out = [settings.hold_out(task.texts) for task in tasks]
+    offsets = np.cumsum([0, *(len(task.read) for task in tasks)])
+    kept_out = np.concatenate([each + offset for each, offset in zip(held_out, offsets)])
     with tempfile.TemporaryDirectory() as folder:
-        head = finetune(settings, texts, labels, len(names), held_out, Path(folder))
-        logits = OnnxEncoder.load(Path(folder)).logits([texts[index] for index in held_out])
-    before = load_checkpoint(str(base))[0].encoder.layer
-    changes = {}
-    for index, layer in enumerate(head.layers, len(before) - LAYERS):
-        learned, old = layer.state_dict(), before[index].state_dict()
-        changes.update({f"encoder.layer.{index}.{name}": (learned[name] - old[name]).numpy() for name in learned})
-    _write_changes(changes)
-    return float((logits.argmax(axis=1) == labels[held_out]).mean())
+        head = finetune(settings, texts, labels, sum(sizes), kept_out, Path(folder), sizes)
+        encoder = OnnxEncoder.load(Path(folder))
+        found = []
+        for task, start, unseen in zip(tasks, starts, held_out):
+            logits = encoder.logits([task.read[index] for index in unseen])[:, start : start + task.label_count]
+            found.append(float((logits.argmax(axis=1) == task.labels[unseen]).mean()))
+    first = len(load_checkpoint(str(source))[0].encoder.layer) - settings.trained_layers
+    weights = {
+        f"encoder.layer.{first + index}.{name}": value.numpy()
+        for index, layer in enumerate(head.layers)
+        for name, value in layer.state_dict().items()
+    }
+    of_last = slice(int(starts[-2]), None)
+    linear = head.classify
+    return weights, CrisisHead(linear.weight[of_last].detach().numpy(), linear.bias[of_last].detach().numpy()), found
+
+
+def categories() -> Task:
+    """The open dataset's utterances, and each one's category."""
+    pairs = _dataset()
+    names, labels = np.unique([category for _, category in pairs], return_inverse=True)
+    texts = [text for text, _ in pairs]
+    return Task(texts, texts, labels, len(names))
+
+
+def crises() -> Task:
+    """What the bot's crisis detector learns, as it reads it, and each text's kind of risk or none."""
+    config = detector_config(_ROOT / "config.yml") | {"everyday": _EVERYDAY}
+    config["examples"] = [str(_ROOT / file) for file in config["examples"]]
+    lexicon = CrisisLexicon.read(_ROOT / config["lexicon"])
+    intents = [(example.get(TEXT), example.get_full_intent()) for example in load_data(str(_ROOT / _INTENTS)).intent_examples]
+    examples = examples_of(config, [*((text, full_intent(category)) for text, category in _dataset()), *intents])
+    labels = np.array([LABELS.index(example.kind) for example in examples])
+    texts = [example.text for example in examples]
+    return Task(texts, [lexicon.as_read(text) for text in texts], labels, len(LABELS))
 
 
 def learned_texts() -> set[str]:
     """The utterances of the open dataset that the encoder has learned from."""
-    texts, _ = _dataset()
-    held_out = set(_settings(Path(), 1).hold_out(texts).tolist())
+    texts = categories().texts
+    held_out = set(_settings(Path(), _STAGES[-1]).hold_out(texts).tolist())
     return {text for index, text in enumerate(texts) if index not in held_out}
 
 
-def read_changes() -> dict[str, np.ndarray]:
-    """What is added to each of the base encoder's parameters, by name, float32."""
+def read_changes() -> tuple[dict[str, np.ndarray], CrisisHead]:
+    """What is added to each of the base encoder's parameters, by name, float32; and the head for crises."""
     with np.load(CHANGES) as arrays:
-        steps = json.loads(str(arrays["names"]))
-        return {name: arrays[f"{at}.q"].astype(np.float32) * arrays[f"{at}.scale"] for at, name in enumerate(steps)}
+        names = json.loads(str(arrays["names"]))
+        changes = {name: arrays[f"{at}.q"].astype(np.float32) * arrays[f"{at}.scale"] for at, name in enumerate(names)}
+        return changes, CrisisHead(arrays["crisis.weights"], arrays["crisis.biases"])
 
 
-def _settings(base: Path, epochs: int) -> EncoderSettings:
-    return EncoderSettings(
-        source=str(base), epochs=epochs, patience=epochs, max_steps=10**6, trained_layers=LAYERS, held_out=_HELD_OUT
-    )
-
-
-def _dataset() -> tuple[list[str], list[str]]:
-    """The open dataset's utterances, and each one's category."""
-    data = wellness_data(read_table(_DATASET, [WELLNESS_COLUMNS])[1])
-    pairs = [(text, category) for category, utterances in data.utterances.items() for text in utterances]
-    return [text for text, _ in pairs], [category for _, category in pairs]
-
-
-def _write_changes(changes: dict[str, np.ndarray]) -> None:
+def _write_changes(changes: dict[str, np.ndarray], head: CrisisHead) -> None:
     """In eight bits, each row of a matrix with a scale of its own."""
-    arrays: dict[str, np.ndarray] = {"names": np.array(json.dumps(list(changes)))}
+    arrays = {"names": np.array(json.dumps(list(changes))), "crisis.weights": head.weights, "crisis.biases": head.biases}
     for at, change in enumerate(changes.values()):
         largest = np.abs(change).max(axis=-1, keepdims=True)
         scale = np.where(largest > 0, largest, 1) / 127
         arrays |= {f"{at}.q": np.round(change / scale).astype(np.int8), f"{at}.scale": scale.astype(np.float32)}
     np.savez_compressed(CHANGES, **arrays)
+
+
+def _checkpoint(source: Path, weights: Mapping[str, np.ndarray], folder: Path) -> Path:
+    """A copy of the checkpoint in `source` with other weights under these names."""
+    shutil.copytree(source, folder)
+    save_file({**load_file(source / _WEIGHTS), **weights}, folder / _WEIGHTS, metadata={"format": "pt"})
+    return folder
+
+
+def _settings(source: Path, stage: Mapping[str, Any]) -> EncoderSettings:
+    return EncoderSettings(source=str(source), patience=stage["epochs"], max_steps=10**6, held_out=_HELD_OUT, **stage)
+
+
+def _dataset() -> list[tuple[str, str]]:
+    """The open dataset's utterances, and each one's category."""
+    data = wellness_data(read_table(_ROOT / _DATASET, [WELLNESS_COLUMNS])[1])
+    return [(text, category) for category, utterances in data.utterances.items() for text in utterances]

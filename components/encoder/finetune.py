@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,13 @@ _SHRINKAGE = 0.3  # of the covariance of sentence vectors
 
 
 def finetune(
-    settings: EncoderSettings, texts: list[str], labels: np.ndarray, label_count: int, held_out: np.ndarray, folder: Path
+    settings: EncoderSettings,
+    texts: list[str],
+    labels: np.ndarray,
+    label_count: int,
+    held_out: np.ndarray,
+    folder: Path,
+    tasks: Sequence[int] = (),
 ) -> Head:
     """Fine-tunes the encoder on all texts but the held-out ones, exports the best epoch into `folder` and returns its head.
 
@@ -36,6 +43,7 @@ def finetune(
     Args:
         labels: (texts,) integers below `label_count`.
         held_out: indices of the texts that are kept from learning, and by which the best epoch is chosen.
+        tasks: how many of the labels, in their order, are of one task and how many of the next; all of one unless given.
 
     Raises:
         EncoderError: the encoder could not be loaded.
@@ -60,7 +68,7 @@ def finetune(
         checkpoints = settings.checkpoints / run_name(settings, texts, labels.tolist(), held_out.tolist())
         steps = -(-len(learned) // settings.batch_size)
         fine_tune(
-            TrainedHead(head, _LABEL_SMOOTHING),
+            TrainedHead(head, _LABEL_SMOOTHING, tasks or (label_count,)),
             examples,
             _collate,
             settings,

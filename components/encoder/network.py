@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import torch
 from transformers import PreTrainedModel
 
@@ -57,13 +60,28 @@ def mean(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
 
 
 class TrainedHead(torch.nn.Module):
-    """A head in the form Hugging Face's `Trainer` wants, which is given the loss along with the logits."""
+    """A head in the form Hugging Face's `Trainer` wants, which is given the loss along with the logits.
 
-    def __init__(self, head: Head, label_smoothing: float) -> None:
+    Its labels are those of one task or, one after the other, of several; a text has a label of one of them, and is told apart
+    from that task's other labels alone.
+    """
+
+    def __init__(self, head: Head, label_smoothing: float, tasks: Sequence[int]) -> None:
         super().__init__()
         self.head = head
-        self._loss = torch.nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self._label_smoothing = label_smoothing
+        self._tasks = [range(end - size, end) for size, end in zip(tasks, accumulate(tasks))]
 
     def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The mean loss, and logits (texts, labels) that are -inf for the labels of other tasks than a text's own."""
         logits = self.head(hidden, attention_mask)
-        return {"loss": self._loss(logits, labels), "logits": logits}
+        loss, own = logits.new_zeros(()), torch.full_like(logits, -torch.inf)
+        for task in self._tasks:
+            rows = (labels >= task.start) & (labels < task.stop)
+            of_task = logits[rows, task.start : task.stop]
+            own[rows, task.start : task.stop] = of_task
+            if len(of_task):
+                loss = loss + torch.nn.functional.cross_entropy(
+                    of_task, labels[rows] - task.start, label_smoothing=self._label_smoothing, reduction="sum"
+                )
+        return {"loss": loss / len(labels), "logits": own}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,11 +24,12 @@ from rasa.shared.exceptions import RasaException
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from components.crisis_detector import CRISIS, CrisisDetector
-from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, folds, read_examples
-from components.crisis_kernels import LexicalKernel, VectorKernel
+from components.crisis_detector import CRISIS, CrisisDetector, examples_of
+from components.crisis_encoder import CrisisHead
+from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, read_examples
 from components.crisis_lexicon import CrisisLexicon
-from components.crisis_model import Calibration, CrisisEvidence, threshold_for, windows
+from components.crisis_model import Calibration, CrisisEvidence, Said, threshold_for, windows
+from components.crisis_ngrams import NgramFeatures
 
 ROOT = Path(__file__).parents[2]
 CONFIG = CrisisDetector.get_default_config() | {"kinds_of_intents": {"wellness/증상.자살시도": "acted"}}
@@ -203,31 +205,79 @@ def few_examples(folder: Path) -> Path:
     return folder / "few.csv"
 
 
+def test_examples_of_ordinary_intents_are_all_harmless_and_of_retrieval_intents_some(tmp_path: Path) -> None:
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "everyday": 2}
+    intents = [(text, intent) for intent, texts in INTENTS.items() for text in texts]
+    examples = {example.text: example for example in examples_of(config, [*intents, ("죽고 싶어요", "crisis")])}
+    assert {text for text in [*INTENTS["greet"], *INTENTS["goodbye"]] if examples[text].note == EVERYDAY} == {
+        *INTENTS["greet"], *INTENTS["goodbye"]
+    }  # fmt: skip
+    retrieval = [*INTENTS["wellness/증상.불면"], *INTENTS["wellness/배경.직장"]]
+    assert sum(text in examples for text in retrieval) == 2
+    assert examples["자살시도를 두 번 했습니다"].kind == "acted"
+
+
 def test_an_encoder_is_exported_and_served_without_torch(koelectra: Path, storage: LocalModelStorage, tmp_path: Path) -> None:
-    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(koelectra), "layers": [1, 2]}
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(koelectra)}
     detector = CrisisDetector.create(config, storage, Resource("small"), context())
     detector.train(TrainingData([]))
     reloaded = CrisisDetector.load(config, storage, Resource("small"), context())
     assert found(reloaded, "죽고 싶어요").get(CRISIS) == found(detector, "죽고 싶어요").get(CRISIS)
-    with pytest.raises(RasaException, match=r"has 2 layers"):
-        CrisisDetector.create(config | {"layers": [9]}, storage, Resource("other"), context()).train(TrainingData([]))
+    with pytest.raises(RasaException, match="no/such/encoder"):
+        CrisisDetector.create(config | {"encoder": "no/such/encoder"}, storage, Resource("other"), context()).train(
+            TrainingData([])
+        )
+
+
+def test_an_encoder_that_was_made_for_crises_brings_its_head(
+    koelectra: Path, storage: LocalModelStorage, tmp_path: Path
+) -> None:
+    encoder = Path(shutil.copytree(koelectra, tmp_path / "encoder"))
+    size = yaml.safe_load((encoder / "config.json").read_text())["hidden_size"]
+    head = CrisisHead(np.full((6, size), 0.5, dtype=np.float32), np.arange(6, dtype=np.float32))
+    head.save(encoder)
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(encoder)}
+    CrisisDetector.create(config, storage, Resource("made"), context()).train(TrainingData([]))
+    with storage.read_from(Resource("made")) as folder:
+        used = CrisisHead.load(folder)
+    assert used is not None
+    np.testing.assert_array_equal(used.weights, head.weights)
+    np.testing.assert_array_equal(used.biases, head.biases)
+
+
+def test_a_head_learns_to_tell_vectors_apart_and_never_guesses_what_it_has_not_seen() -> None:
+    random = np.random.default_rng(0)
+    labels = np.array([0, 5] * 50)
+    vectors = random.normal(size=(100, 8)).astype(np.float32) + 4 * (labels[:, None] == 5)
+    logits = CrisisHead.learn(vectors, labels)(vectors)
+    assert logits.shape == (100, 6)
+    assert (logits.argmax(axis=1) == labels).all()
 
 
 @given(st.floats(0, 6), st.integers(0, 4), st.lists(st.floats(-1, 2), min_size=6, max_size=6))
 def test_the_lexicon_can_only_raise_the_score(weight: float, kind_index: int, scores: list[float]) -> None:
-    calibration = Calibration(6.0, weight, [0.0] * 6)
+    calibration = Calibration(2.0, 0.5, weight, [0.0] * 6)
     hits = np.zeros((2, len(KINDS)), dtype=np.float32)
     hits[1, kind_index] = 1
-    without, with_hit = 1 - calibration(np.array([scores, scores]), hits)[:, -1]
+    without, with_hit = 1 - calibration(Said(np.array([scores, scores]), np.array([scores, scores]), hits))[:, -1]
     assert with_hit >= without - 1e-12
 
 
 def test_what_the_lexicon_weighs_is_learned() -> None:
-    """The scores know nothing here; the words alone tell."""
+    """Words and encoder know nothing here; the lexicon alone tells."""
     labels = np.array([0, 5] * 50)
     hits = np.zeros((100, len(KINDS)), dtype=np.float32)
     hits[::2, 0] = 1
-    assert Calibration.learn(np.zeros((100, 6), dtype=np.float32), hits, labels).raised > 3
+    nothing = np.zeros((100, 6), dtype=np.float32)
+    assert Calibration.learn(Said(nothing, nothing, hits), labels).raised > 3
+
+
+def test_what_the_encoder_is_trusted_is_learned() -> None:
+    labels = np.random.default_rng(0).integers(0, 6, 300)
+    nothing, hits = np.zeros((300, 6), dtype=np.float32), np.zeros((300, len(KINDS)), dtype=np.float32)
+    knows = np.eye(6, dtype=np.float32)[labels]
+    assert Calibration.learn(Said(nothing, knows, hits), labels).trust > 5
+    assert Calibration.learn(Said(knows, np.random.default_rng(1).normal(size=(300, 6)), hits), labels).trust < 1
 
 
 def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
@@ -243,28 +293,30 @@ def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
     assert np.mean(risk[50:] >= bounded) <= 0.02
 
 
-def test_a_regression_by_n_grams_says_what_the_comparison_with_every_training_text_says() -> None:
-    texts = ["죽고 싶어요", "잠이 안 와요", "배고파 죽겠다", "그만 살고 싶다"]
-    coefficients = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
-    kernel, values = LexicalKernel.fit(texts)
-    assert np.diag(values) == pytest.approx(1, abs=1e-5)
-    np.testing.assert_allclose(kernel.regression(coefficients)(texts), values @ coefficients, atol=1e-5)
+WORDS = ["죽고 싶어요", "그만 살고 싶다", "잠이 안 와요", "배고파 죽겠다"]
 
 
-def test_letters_that_no_training_text_has_make_a_text_less_like_all() -> None:
-    kernel, _ = LexicalKernel.fit(["죽고 싶어요", "잠이 안 와요"])
-    likeness = kernel.regression(np.eye(2, dtype=np.float32))
-    ((plain, other),), ((strange, _),) = likeness(["죽고 싶어요"]), likeness(["죽고 싶어요 qwxzv"])
-    assert other < strange < plain
+def test_the_words_of_a_text_tell_its_label_also_of_two_alone() -> None:
+    labels = np.array([0, 0, 5, 5])
+    model = NgramFeatures.of(WORDS).learn(np.arange(4), labels, 6)
+    scores = model(WORDS)
+    assert scores.shape == (4, 6)
+    assert scores.argmax(axis=1).tolist() == labels.tolist()
+    several = NgramFeatures.of(WORDS).learn(np.arange(4), np.array([0, 1, 5, 5]), 6)
+    assert several(WORDS).argmax(axis=1).tolist() == [0, 1, 5, 5]
 
 
-def test_a_vector_kernel_falls_with_the_distance_and_is_one_at_none() -> None:
-    vectors = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
-    kernel, values = VectorKernel.fit(vectors)
-    np.testing.assert_allclose(kernel(vectors), values, atol=1e-5)
-    assert np.diag(values) == pytest.approx(1, abs=1e-5)
-    distances = np.linalg.norm(vectors[0] - vectors, axis=1)
-    assert values[0][np.argsort(distances)].tolist() == sorted(values[0], reverse=True)
+def test_what_was_not_to_be_learned_leaves_no_trace() -> None:
+    features = NgramFeatures.of([*WORDS, "아무도 모르는 말"])
+    model = features.learn(np.arange(4), np.array([0, 0, 5, 5]), 6)
+    np.testing.assert_allclose(model(["ㅁㅁㅁ"]), model(["ㅂㅂㅂ"]), atol=1e-6)
+    assert len(model.buckets) < np.unique(features.values.indices).size
+
+
+def test_letters_that_no_training_text_has_make_a_score_less_sure() -> None:
+    model = NgramFeatures.of(WORDS).learn(np.arange(4), np.array([0, 0, 5, 5]), 6)
+    plain, strange, nothing = model(["죽고 싶어요", "죽고 싶어요 qwxzv", "qwxzv"])[:, 0]
+    assert nothing < strange < plain
 
 
 @given(st.text(max_size=400))
@@ -276,12 +328,12 @@ def test_every_word_of_a_long_message_is_in_a_window(text: str) -> None:
     assert all(len(window) <= 80 for window in read[1:])
 
 
-def test_a_hard_pair_is_not_parted_by_cross_validation() -> None:
-    examples = [CrisisExample(str(n), "plan") for n in range(20)] + [CrisisExample("", NONE, "hard-pair")]
-    likeness = np.eye(21)
-    likeness[20, 7] = 0.2
-    fold = next(part for part in folds(examples, likeness, 5) if 20 in part)
-    assert 7 in fold
+def test_what_is_held_out_is_neither_near_the_whole_nor_learned(trained: CrisisDetector) -> None:
+    model = trained._model
+    assert model is not None
+    assert model.evidence is not None
+    examples = sum(len(read_examples(Path(file))) for file in CONFIG["examples"])
+    assert 0.08 < len(model.evidence.examples) / examples < 0.13
 
 
 def test_examples_or_a_lexicon_that_cannot_be_used_are_named_in_one_sentence(tmp_path: Path) -> None:

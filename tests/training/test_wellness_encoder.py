@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file
 
+from components.crisis_encoder import CrisisHead
+from components.crisis_examples import LABELS
 from components.encoder.settings import EncoderSettings
 from training import wellness_encoder
 from training.base_encoder import build_base_encoder
@@ -40,7 +42,10 @@ def test_only_its_upper_layers_differ_from_the_base_encoders(base: Path, built: 
     before, after = (load_file(folder / "model.safetensors") for folder in (base, built))
     assert before.keys() == after.keys()
     changed = {name.split(".")[2] for name in before if not np.array_equal(before[name], after[name])}
-    assert changed == {"10", "11"}
+    assert changed == {"6", "7", "8", "9", "10", "11"}
+    head = CrisisHead.load(built)
+    assert head is not None
+    assert head.weights.shape[0] == head.biases.shape[0] == len(LABELS)
     assert "open wellness dataset" in (built / "README.md").read_text(encoding="utf-8")
 
 
@@ -84,7 +89,10 @@ def test_what_rasa_train_and_evaluate_hold_out_was_not_learned_from(dataset: lis
 def test_changes_survive_eight_bits(change: np.ndarray) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(wellness_encoder, "CHANGES", Path(folder) / "changes.npz")
-        wellness_encoder._write_changes({"layer.weight": change})
-        (read,) = wellness_encoder.read_changes().values()
+        head = CrisisHead(change.reshape(1, -1), np.zeros(1, dtype=np.float32))
+        wellness_encoder._write_changes({"layer.weight": change}, head)
+        changes, read_head = wellness_encoder.read_changes()
+    (read,) = changes.values()
+    np.testing.assert_array_equal(read_head.weights, head.weights)
     assert read.shape == change.shape
     assert np.all(np.abs(read - change) <= np.abs(change).max(axis=-1, keepdims=True) / 127)

@@ -34,12 +34,13 @@ def measure(bench: Bench, utterances: int = 200) -> Iterator[Figure]:
 
 def time_detector(folder: Path, texts: list[str]) -> tuple[float, float | None]:
     """Median seconds of the whole detector for one utterance, and of its encoder alone if it has one."""
+    from components.crisis_encoder import CrisisHead
     from components.crisis_model import CrisisModel
-    from components.crisis_vectors import SentenceVectors
+    from components.encoder.onnx_encoder import OnnxTrunk
 
     model = CrisisModel.load(folder)
     whole = statistics.median(seconds(lambda text: model.predict([text]), texts, 20))
-    if not (folder / "vectors.onnx").exists():
+    if CrisisHead.load(folder) is None:
         return whole, None
-    encoder = SentenceVectors.load(folder)
+    encoder = OnnxTrunk.load(folder)
     return whole, statistics.median(seconds(lambda text: encoder.vectors([text]), texts, 20))

@@ -1,0 +1,104 @@
+"""What an encoder says of a risk in a message: a linear layer on its sentence vectors, served by ONNX Runtime alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from components.crisis_examples import LABELS
+from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk
+
+_SHRINKAGE = 0.3  # of the covariance of sentence vectors
+
+
+@dataclass(frozen=True)
+class CrisisHead:
+    """Logits of `LABELS` from sentence vectors.
+
+    Attributes:
+        weights: (labels, hidden size) float32.
+        biases: (labels,) float32.
+    """
+
+    FILE: ClassVar[str] = "crisis_head.npz"
+
+    weights: np.ndarray
+    biases: np.ndarray
+
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        """(texts, labels) float32 from (texts, hidden size)."""
+        return vectors @ self.weights.T + self.biases
+
+    @classmethod
+    def learn(cls, vectors: np.ndarray, labels: np.ndarray) -> CrisisHead:
+        """A discriminant analysis of the vectors; a label that none of them has is never likely."""
+        analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINKAGE).fit(vectors.astype(np.float64), labels)
+        coefficients, intercepts = analysis.coef_, analysis.intercept_
+        if len(analysis.classes_) == 2:  # then it has one row, for the second
+            coefficients = np.concatenate([-coefficients, coefficients]) / 2
+            intercepts = np.concatenate([-intercepts, intercepts]) / 2
+        weights = np.zeros((len(LABELS), vectors.shape[1]), dtype=np.float32)
+        biases = np.full(len(LABELS), intercepts.min() - 100, dtype=np.float32)
+        weights[analysis.classes_], biases[analysis.classes_] = coefficients, intercepts
+        return cls(weights, biases)
+
+    def save(self, folder: Path) -> None:
+        """Writes the head into `folder`, beside the encoder it belongs to."""
+        np.savez(folder / self.FILE, **asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> CrisisHead | None:
+        """The head in `folder`; None if there is none."""
+        if not (folder / cls.FILE).is_file():
+            return None
+        with np.load(folder / cls.FILE) as arrays:
+            return cls(**arrays)
+
+
+class CrisisEncoder:
+    """An encoder and the head on it.
+
+    The classifier's, if it has the same encoder, is run once a turn for both.
+    """
+
+    def __init__(self, trunk: OnnxTrunk, head: CrisisHead) -> None:
+        self._trunk, self._head = trunk, head
+
+    @classmethod
+    def export(cls, source: str, folder: Path, texts: list[str], labels: np.ndarray) -> CrisisEncoder:
+        """Exports the encoder `source`, a hub id or folder, into `folder`, with its own head for crises or one for `texts`.
+
+        The bot's own encoder was fine-tuned for this and brings its head along.
+
+        Raises:
+            components.encoder.settings.EncoderError: the encoder can't be loaded.
+        """
+        from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
+        from components.encoder.finetune import export_trunk, write_settings
+        from components.encoder.network import Trunk
+        from components.encoder.settings import EncoderSettings
+
+        encoder, tokenizer, pad_id = load_checkpoint(source)
+        max_length = min(EncoderSettings(source).max_length, encoder.config.max_position_embeddings)
+        write_settings(folder, tokenizer, pad_id, max_length)
+        export_trunk(Trunk(encoder, len(encoder.encoder.layer)), folder / TRUNK_FILE)
+        trunk = OnnxTrunk.load(folder)
+        head = CrisisHead.load(Path(source)) or CrisisHead.learn(trunk.vectors(texts), labels)
+        head.save(folder)
+        return cls(trunk, head)
+
+    @classmethod
+    def load(cls, folder: Path) -> CrisisEncoder:
+        """The encoder that `export` wrote into `folder`; imports neither torch nor transformers."""
+        head = CrisisHead.load(folder)
+        assert head is not None
+        return cls(OnnxTrunk.load(folder), head)
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        """(texts, labels) float32. A first text alone is the message, which the encoder remembers for who asks next."""
+        vectors = [self._trunk.vectors(part) for part in (texts[:1], texts[1:]) if part]
+        return self._head(np.concatenate(vectors))
