@@ -71,6 +71,7 @@ def examples() -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="session")
 def koelectra(tmp_path_factory: pytest.TempPathFactory, examples: tuple[list[str], list[str]]) -> Path:
     """A folder like `monologg/koelectra-small-v3-discriminator`'s: ELECTRA with a WordPiece tokenizer."""
+    import torch
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
     from transformers import ElectraConfig, ElectraForPreTraining, ElectraTokenizerFast
@@ -87,6 +88,7 @@ def koelectra(tmp_path_factory: pytest.TempPathFactory, examples: tuple[list[str
         vocab_size=len(tokenizer), embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=64,
     )  # fmt: skip
+    torch.manual_seed(0)  # so that what it learns doesn't depend on the tests before
     ElectraForPreTraining(config).save_pretrained(folder)
     return folder
 
@@ -157,12 +159,14 @@ def _sentencepiece(file: Path, texts: list[str]) -> list[str]:
 
 
 def _tiny_bert(folder: Path, vocabulary_size: int) -> None:
+    import torch
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
         vocab_size=vocabulary_size, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=64, pad_token_id=1,
     )  # fmt: skip
+    torch.manual_seed(0)
     BertModel(config).save_pretrained(folder)
 
 

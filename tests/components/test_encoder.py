@@ -207,3 +207,22 @@ def test_serving_an_encoder_imports_neither_torch_nor_transformers() -> None:
         "sys.exit(bool({'torch', 'transformers', 'kobert_transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_of_two_tasks_learned_at_once_a_text_is_told_apart_from_its_own_tasks_labels_alone() -> None:
+    import torch
+
+    from components.encoder.network import Head, TrainedHead
+
+    head = Head(torch.nn.ModuleList(), 8, 5, dropout=0.0)
+    hidden, mask = torch.randn(2, 3, 8), torch.ones(2, 3, dtype=torch.int64)
+    labels = torch.tensor([1, 4])
+    said = TrainedHead(head, 0.1, (3, 2))(hidden, mask, labels)
+    logits = head(hidden, mask)
+    first = torch.nn.functional.cross_entropy(logits[:1, :3], labels[:1], label_smoothing=0.1)
+    second = torch.nn.functional.cross_entropy(logits[1:, 3:], labels[1:] - 3, label_smoothing=0.1)
+    torch.testing.assert_close(said["loss"], (first + second) / 2)
+    assert torch.isinf(said["logits"]).tolist() == [[False] * 3 + [True] * 2, [True] * 3 + [False] * 2]
+    of_one = TrainedHead(head, 0.1, (5,))(hidden, mask, labels)
+    torch.testing.assert_close(of_one["loss"], torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1))
+    torch.testing.assert_close(of_one["logits"], logits)
