@@ -49,6 +49,15 @@ def test_two_voices_that_err_apart_are_better_than_either() -> None:
     assert (fused.argmax(axis=1) == labels).mean() > alone + 0.03
 
 
+def test_an_encoder_that_is_right_by_chance_about_two_texts_does_not_silence_the_words() -> None:
+    labels = np.array([0, 1])
+    scores = np.array([[0.9, 0.1], [0.1, 0.9]])
+    found = learn_fusion(scores, np.array([[3.0, -3.0], [-3.0, 3.0]]), labels)
+    assert found.encoder is not None
+    assert found.encoder < 1
+    assert found.lexical > 1
+
+
 def test_every_row_is_a_distribution_even_below_the_floor() -> None:
     probabilities = Fusion(0.03, 3.0).probabilities(np.array([[-0.2, -0.1, 0.0], [0.9, 0.1, 0.0]]))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
