@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from components.crisis_examples import LABELS
+from components.discriminant import discriminant
 from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk
-
-_SHRINKAGE = 0.3  # of the covariance of sentence vectors
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,7 @@ class CrisisHead:
     @classmethod
     def learn(cls, vectors: np.ndarray, labels: np.ndarray) -> CrisisHead:
         """A discriminant analysis of the vectors; a label that none of them has is never likely."""
-        analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINKAGE).fit(vectors.astype(np.float64), labels)
-        coefficients, intercepts = analysis.coef_, analysis.intercept_
-        if len(analysis.classes_) == 2:  # then it has one row, for the second
-            coefficients = np.concatenate([-coefficients, coefficients]) / 2
-            intercepts = np.concatenate([-intercepts, intercepts]) / 2
-        weights = np.zeros((len(LABELS), vectors.shape[1]), dtype=np.float32)
-        biases = np.full(len(LABELS), intercepts.min() - 100, dtype=np.float32)
-        weights[analysis.classes_], biases[analysis.classes_] = coefficients, intercepts
-        return cls(weights, biases)
+        return cls(*discriminant(vectors, labels, len(LABELS)))
 
     def save(self, folder: Path) -> None:
         """Writes the head into `folder`, beside the encoder it belongs to."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 import yaml
 
-from bot.safety.hotlines import Hotline, hotlines
+from bot.safety.hotlines import Hotline, hotlines, named_in
 from training.dataset import WellnessData
 
 RETRIEVAL_INTENT = "wellness"
@@ -25,19 +25,19 @@ FILES = ("nlu.yml", "responses.yml", "categories.csv", "question_category.csv", 
 OPEN_CATEGORY = "모호함"
 # The kind under which `data/crisis.yml` has the texts for every kind of crisis that has none of its own.
 ANY_KIND = "otherwise"
-_NUMBER = re.compile(r"(?<![\d-])\d+(?:-\d+)*(?![\d-])")
 
 
 @dataclass(frozen=True)
 class Crisis:
     """The replies and responses of `data/crisis.yml`, with the telephone numbers in their places.
 
-    `replies` are texts by category, `responses` Rasa's responses by name, `calls` the buttons that call a number, by number.
+    `replies` are texts by category, `responses` Rasa's responses by name, `hotlines` those that an answer may name.
     """
 
     replies: dict[str, list[str]]
     responses: dict[str, list[dict[str, Any]]]
-    calls: dict[str, dict[str, str]] = field(default_factory=dict)
+    hotlines: tuple[Hotline, ...] = ()
+    call_payload: str = ""
 
     @classmethod
     def load(cls, file: Path) -> Crisis:
@@ -55,12 +55,11 @@ class Crisis:
                 for kind, texts in groups.items()
                 for text in texts
             ]
-        calls = {each.number: each.button(content["call_payload"].format(number=each.number)) for each in numbers.values()}
-        return cls(replies, responses, calls)
+        return cls(replies, responses, tuple(numbers.values()), content["call_payload"])
 
     def answer(self, text: str) -> dict[str, Any]:
         """A category's answer as a response of Rasa's, with a button for each hotline whose number it names."""
-        calls = [dict(self.calls[number]) for number in dict.fromkeys(_NUMBER.findall(text)) if number in self.calls]
+        calls = [_call(hotline, self.call_payload) for hotline in named_in(text, self.hotlines)]
         return {"text": text, "buttons": calls} if calls else {"text": text}
 
     def replies_to(self, category: str) -> list[str] | None:
@@ -73,11 +72,15 @@ def _crisis_response(
 ) -> dict[str, Any]:
     """A response for one kind of crisis, or for any, with buttons to answer and to call the numbers that its text names."""
     named = dict.fromkeys(name.partition(".")[0] for _, name, _, _ in Formatter().parse(text) if name)
-    calls = [numbers[key].button(call_payload.format(number=numbers[key].number)) for key in named]
+    calls = [_call(numbers[key], call_payload) for key in named]
     response: dict[str, Any] = {"text": text.format(**numbers), "buttons": [*answers, *calls]}
     if kind != ANY_KIND:
         response["condition"] = [{"type": "slot", "name": "crisis", "value": kind}]
     return response
+
+
+def _call(hotline: Hotline, payload: str) -> dict[str, str]:
+    return hotline.button(payload.format(number=hotline.number))
 
 
 def full_intent(category: str) -> str:

@@ -43,8 +43,6 @@ _STAGES = (
 )
 # A little more than `rasa train` and `training evaluate` hold out, so that what they hold out was not learned here.
 _HELD_OUT = 0.12
-# Harmless texts of the other training data beside the crisis lines.
-_EVERYDAY = 5000
 
 _CARD = """
 # Fine-tuned on the open wellness dataset
@@ -157,7 +155,7 @@ def categories() -> Task:
 
 def crises() -> Task:
     """What the bot's crisis detector learns, as it reads it, and each text's kind of risk or none."""
-    config = detector_config(_ROOT / "config.yml") | {"everyday": _EVERYDAY}
+    config = detector_config(_ROOT / "config.yml")
     config["examples"] = [str(_ROOT / file) for file in config["examples"]]
     lexicon = CrisisLexicon.read(_ROOT / config["lexicon"])
     intents = [(example.get(TEXT), example.get_full_intent()) for example in load_data(str(_ROOT / _INTENTS)).intent_examples]

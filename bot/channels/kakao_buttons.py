@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.channels.kakao_models import MAX_LABEL, MAX_LABEL_OF_TWO, Button, length
-from bot.safety.hotlines import Hotline, hotlines
+from bot.safety.hotlines import Hotline, hotlines, named_in
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ def card_button(button: dict[str, Any]) -> CardButton | None:
 
 def hotline_buttons(text: str) -> list[CardButton]:
     """A button for each hotline whose number the text names, in the text's order."""
-    found = [(match.start(), hotline) for hotline in _hotlines() if (match := _pattern(hotline.number).search(text))]
-    return [_calling(hotline) for _, hotline in sorted(found, key=lambda pair: pair[0])]
+    return [_calling(hotline) for hotline in named_in(text, _hotlines())]
 
 
 def shortened(title: str, limit: int) -> str:
@@ -71,12 +70,6 @@ def _calling(hotline: Hotline) -> CardButton:
 @functools.cache
 def _hotlines() -> list[Hotline]:
     return hotlines()
-
-
-@functools.cache
-def _pattern(number: str) -> re.Pattern[str]:
-    """The number by itself: not within another, and no amount ("109kg", "1,109")."""
-    return re.compile(rf"(?<![\d.,-]){re.escape(number)}(?![\d-]|[.,]\d|\s?[A-Za-z%])")
 
 
 def _digits(number: str) -> str:

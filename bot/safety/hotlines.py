@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,18 @@ def hotlines(file: Path = CRISIS_FILE) -> list[Hotline]:
     """
     entries: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))["hotlines"]
     return [_hotline(file, key, entry) for key, entry in entries.items()]
+
+
+def named_in(text: str, lines: Iterable[Hotline]) -> list[Hotline]:
+    """Those of the hotlines whose number the text names, in the text's order."""
+    found = [(match.start(), line) for line in lines if (match := _by_itself(line.number).search(text))]
+    return [line for _, line in sorted(found, key=lambda pair: pair[0])]
+
+
+@functools.cache
+def _by_itself(number: str) -> re.Pattern[str]:
+    """The number by itself: not within another, and no amount ("109kg", "1,109")."""
+    return re.compile(rf"(?<![\d.,-]){re.escape(number)}(?![\d-]|[.,]\d|\s?[A-Za-z%])")
 
 
 def _hotline(file: Path, key: str, entry: Any) -> Hotline:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from transformers import EvalPrediction
 
+from components.discriminant import discriminant
 from components.encoder.network import Head, TrainedHead, Trunk
 from components.encoder.onnx_encoder import HEAD_FILE, SETTINGS_FILE, TRUNK_FILE, OnnxTrunk
 from components.encoder.settings import EncoderSettings
@@ -22,7 +22,6 @@ from components.encoder.tokenizer import EncoderTokenizer
 from components.trainer import Example, fine_tune, run_name
 
 _LABEL_SMOOTHING = 0.1
-_SHRINKAGE = 0.3  # of the covariance of sentence vectors
 
 
 def finetune(
@@ -106,15 +105,9 @@ def _discriminate(head: Head, examples: list[Example], batch_size: int = 64) -> 
         inputs = _collate(examples[start : start + batch_size])
         vectors[start : start + batch_size] = head.vectors(inputs["hidden"], inputs["attention_mask"]).double().numpy()
     labels = np.array([example["labels"] for example in examples])
-    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINKAGE).fit(vectors, labels)
-    weights, biases = analysis.coef_, analysis.intercept_
-    if len(analysis.classes_) == 2:  # then it has one row, for the second
-        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    # A label of which nothing was learned is never likely.
-    head.classify.weight.zero_()
-    head.classify.bias.fill_(float(biases.min()) - 100)
-    head.classify.weight[analysis.classes_] = torch.from_numpy(weights).float()
-    head.classify.bias[analysis.classes_] = torch.from_numpy(biases).float()
+    weights, biases = discriminant(vectors, labels, head.classify.out_features)
+    head.classify.weight.copy_(torch.from_numpy(weights))
+    head.classify.bias.copy_(torch.from_numpy(biases))
 
 
 def _collate(batch: list[Example]) -> dict[str, torch.Tensor]:
