@@ -8,6 +8,9 @@ from typing import Any
 
 # The tracker store's column for it has so many characters.
 MAX_SENDER = 255
+# Before every sender of REST, where anybody chooses their own: else whoever knows somebody's number on a messenger, which names
+# their conversation there, could read and delete it.
+NAMESPACE = "rest:"
 
 
 class PayloadError(Exception):
@@ -36,8 +39,8 @@ def parse_json(body: bytes) -> dict[str, Any]:
 def rest_payload(body: bytes) -> dict[str, str]:
     """What Rasa's REST channel may see of a body: `sender` and `message`, both texts.
 
-    Who gives no sender gets one of their own, which the answer names as `recipient_id`; Rasa would put all of them into one
-    conversation. Metadata and the name of another channel, which Rasa would keep, are nobody's to choose.
+    Senders are put into a namespace of their own. Who gives none gets one, which the answer names as `recipient_id`; Rasa would
+    put all of them into one conversation. Metadata and the name of another channel, which Rasa would keep, are nobody's to choose.
 
     Raises:
         PayloadError: the body is not JSON, or the message or the sender is missing its kind.
@@ -51,10 +54,11 @@ def rest_payload(body: bytes) -> dict[str, str]:
 
 def _sender(sender: object) -> str:
     if sender is None:
-        return uuid.uuid4().hex
-    if not isinstance(sender, str) or not is_sender(sender):
-        raise PayloadError(f'"sender" must be a text of 1 to {MAX_SENDER} characters, in one line.')
-    return sender
+        return NAMESPACE + uuid.uuid4().hex
+    name = sender.removeprefix(NAMESPACE) if isinstance(sender, str) else ""
+    if not name.strip() or not is_sender(NAMESPACE + name):
+        raise PayloadError(f'"sender" must be a text of 1 to {MAX_SENDER - len(NAMESPACE)} characters, in one line.')
+    return NAMESPACE + name
 
 
 def is_sender(sender: str) -> bool:

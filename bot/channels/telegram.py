@@ -11,7 +11,7 @@ from typing import Any
 
 from aiogram.bot.api import TelegramAPIServer
 from aiogram.types import User
-from aiogram.utils.exceptions import TelegramAPIError, Unauthorized
+from aiogram.utils.exceptions import NotFound, TelegramAPIError, Unauthorized, ValidationError
 from rasa.core.channels.channel import InputChannel, UserMessage
 from rasa.core.channels.telegram import TelegramInput, TelegramOutput
 from rasa.shared.exceptions import RasaException
@@ -27,6 +27,7 @@ _SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 # What Rasa's connector can read; it fails on all else, which Telegram would then repeat for a day.
 _UPDATES = ("message", "edited_message", "callback_query")
 _RETRY_SECONDS = 30
+_PATH = "/webhooks/telegram/webhook"
 
 
 class TelegramBot(TelegramOutput):
@@ -75,8 +76,18 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
         channel = super().from_credentials(credentials)
         if isinstance(channel, cls):
             channel.verify = channel.verify.removeprefix("@")
-            if not channel.webhook_url.startswith("https://"):
-                raise RasaException("The channel 'telegram' needs a TELEGRAM_WEBHOOK_URL that begins with https://.")
+            address = channel.webhook_url
+            if not address.startswith("https://") or not address.endswith(_PATH):
+                raise RasaException(
+                    f"The channel 'telegram' needs a TELEGRAM_WEBHOOK_URL that begins with https:// and ends in {_PATH}."
+                )
+            try:
+                channel.get_output_channel()
+            except ValidationError:
+                raise RasaException(
+                    "TELEGRAM_TOKEN is not a token of Telegram's, which is digits, a colon and letters: copy it whole from"
+                    " @BotFather."
+                ) from None
         return channel
 
     def get_output_channel(self) -> TelegramBot:
@@ -119,10 +130,13 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
             try:
                 await bot.set_webhook(self.webhook_url)
                 name = (await bot.get_me()).username
-                if name != self.verify:
+                if name.casefold() == self.verify.casefold():
+                    self.verify = name  # Rasa's connector compares them letter by letter
+                    logger.info(f"Telegram sends what people write to @{name} to {self.webhook_url}.")
+                else:
                     logger.error(f"TELEGRAM_BOT_NAME is {self.verify}, but TELEGRAM_TOKEN is {name}'s: nobody gets an answer.")
                 return
-            except Unauthorized:
+            except (Unauthorized, NotFound):  # the latter where it is no token at all
                 logger.error("Telegram does not know TELEGRAM_TOKEN: nobody gets an answer. Copy it again from @BotFather.")
                 return
             except (TelegramAPIError, asyncio.TimeoutError) as error:

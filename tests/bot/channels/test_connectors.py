@@ -16,7 +16,7 @@ from channel_servers import serving
 from hypothesis import given
 from hypothesis import strategies as st
 from platforms import TOKEN, Platforms, standing_in
-from rasa.core.channels.channel import OutputChannel
+from rasa.core.channels.channel import InputChannel, OutputChannel
 from rasa.shared.exceptions import RasaException
 from rasa.shared.utils.common import class_from_module_path
 from servers import ROOT, free_port
@@ -32,6 +32,7 @@ from bot.channels.twilio import TwilioChannel
 from bot.safety.hotlines import hotlines
 
 LONG = "요즘 잠이 안 와서 밤마다 너무 힘들고 지쳐요"  # more bytes than a button of Telegram's holds
+TELEGRAM_PATH = "/webhooks/telegram/webhook"
 CALL = hotlines()[0].button("109에 전화할게요")
 BUTTONS = [{"title": "네", "payload": LONG}, {"title": "아니요", "payload": "아니요"}, CALL]
 
@@ -124,25 +125,49 @@ def test_a_platform_that_cannot_be_reached_is_named_without_the_token() -> None:
     assert error.value.__suppress_context__
 
 
+def telegram_channel(monkeypatch: pytest.MonkeyPatch, api: str, **other: str) -> InputChannel:
+    """The channel, as `credentials.yml` and the environment make it."""
+    credentials = {"access_token": TOKEN, "verify": "Maeum_Bot", "webhook_url": f"https://bot.example.org{TELEGRAM_PATH}"}
+    for credential, value in (credentials | other).items():
+        monkeypatch.setenv(credential.upper(), value)
+    return TelegramChannel.from_credentials({"environment": {name: name.upper() for name in credentials}, "api_base": api})
+
+
 def test_telegram_out_of_reach_keeps_no_server_from_starting(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    credentials = {
-        "access_token": TOKEN,
-        "verify": "maeum_bot",
-        "webhook_url": "https://bot.example.org/webhooks/telegram/webhook",
-    }
-    for credential, value in credentials.items():
-        monkeypatch.setenv(credential.upper(), value)
-    settings = {"environment": {name: name.upper() for name in credentials}, "api_base": f"http://127.0.0.1:{free_port()}"}
-    with caplog.at_level(logging.ERROR), serving(TelegramChannel.from_credentials(settings)) as client:
-        assert client.post("/webhooks/telegram/webhook", json={}).status_code == 403
+    channel = telegram_channel(monkeypatch, f"http://127.0.0.1:{free_port()}")
+    with caplog.at_level(logging.ERROR), serving(channel) as client:
+        assert client.post(TELEGRAM_PATH, json={}).status_code == 403
         _wait_for(lambda: caplog.text)
     assert "Telegram did not take the bot's address" in caplog.text
     assert TOKEN not in caplog.text
-    monkeypatch.setenv("WEBHOOK_URL", "bot.example.org")
-    with pytest.raises(RasaException, match="begins with https://"):
-        TelegramChannel.from_credentials(settings)
+
+
+def test_telegram_says_that_all_is_well_and_takes_its_name_in_small_letters(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, platforms: Platforms
+) -> None:
+    with caplog.at_level(logging.INFO), serving(telegram_channel(monkeypatch, platforms.base("telegram"))):
+        _wait_for(lambda: "@maeum_bot" in caplog.text)
+    assert f"Telegram sends what people write to @maeum_bot to https://bot.example.org{TELEGRAM_PATH}." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"webhook_url": f"bot.example.org{TELEGRAM_PATH}"}, "begins with https://"),
+        ({"webhook_url": "https://bot.example.org"}, f"ends in {TELEGRAM_PATH}"),
+        ({"access_token": TOKEN.partition(":")[2]}, "copy it whole"),
+        ({"access_token": TOKEN.partition(":")[0] + ":"}, "copy it whole"),
+        ({"access_token": TOKEN.replace(":", ": ")}, "copy it whole"),
+    ],
+)
+def test_what_was_copied_wrongly_for_telegram_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(RasaException, match=sentence) as error:
+        telegram_channel(monkeypatch, "http://127.0.0.1:1", **wrong)
+    assert wrong.get("access_token", TOKEN) not in str(error.value)
 
 
 def _wait_for(condition: Callable[[], object]) -> None:
