@@ -27,6 +27,7 @@ from components.encoder.settings import EncoderError
 # The message's attribute that says what was found: `kind`, `score` (the probability of any risk) and `scores` by kind.
 CRISIS = "crisis"
 _RESPONSES_FILE = "crisis_responses.json"
+_FIRST_MESSAGE = "안녕하세요"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -90,6 +91,8 @@ class CrisisDetector(GraphComponent, IntentClassifier):
         component = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
             component._model = CrisisModel.load(folder)
+            # What is loaded at its first use is loaded now, before anybody waits for an answer.
+            component._model.predict([_FIRST_MESSAGE])
             component._responses = json.loads((folder / _RESPONSES_FILE).read_text(encoding="utf-8"))
         return component
 

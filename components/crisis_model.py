@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -156,12 +157,13 @@ class CrisisModel:
         if encoder:
             reader = CrisisEncoder.export(encoder, folder, [texts[index] for index in learned], labels[learned])
             logits = reader.logits(unseen)
-        scores = features.learn(learned, labels[learned], len(LABELS))(unseen)
-        said = Said(scores, logits, lexicon.hits(unseen))
+        with ThreadPoolExecutor() as pool:  # liblinear lets go of the interpreter
+            rows = [learned, np.arange(len(texts))]
+            without_held_out, ngrams = pool.map(lambda part: features.learn(part, labels[part], len(LABELS)), rows)
+        said = Said(without_held_out.of(features.values[held_out]), logits, lexicon.hits(unseen))
         calibration = Calibration.learn(said, labels[held_out])
         evidence = CrisisEvidence([examples[index] for index in held_out], calibration(said))
         threshold = threshold_for(evidence, target_recall, false_alarms)
-        ngrams = features.learn(np.arange(len(texts)), labels, len(LABELS))
         model = cls(ngrams, calibration, lexicon, threshold, reader, evidence)
         model._save(folder)
         return model

@@ -47,10 +47,13 @@ class NgramModel:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Scores of canonical texts, (texts, labels) float32: below 0 is unlike a label, above it like."""
-        features = _weighted(_counts(texts), self.idf)
+        return self.of(_weighted(_counts(texts), self.idf))
+
+    def of(self, features: scipy.sparse.csr_matrix) -> np.ndarray:
+        """The same from texts' n-grams, rows of `NgramFeatures.values`."""
         at = np.minimum(np.searchsorted(self.buckets, features.indices), len(self.buckets) - 1)
         known = np.where(self.buckets[at] == features.indices, features.data, np.float32(0))
-        shape = (len(texts), len(self.buckets))
+        shape = (features.shape[0], len(self.buckets))
         return scipy.sparse.csr_matrix((known, at, features.indptr), shape=shape) @ self.weights + self.biases
 
 

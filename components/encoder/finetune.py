@@ -55,15 +55,18 @@ def finetune(
     write_settings(folder, tokenizer, pad_id, max_length)
     export_trunk(trunk, folder / TRUNK_FILE)
 
-    hidden = _frozen_states(OnnxTrunk.load(folder), texts)
-    examples = [
-        {"input_ids": range(len(states)), "hidden": torch.from_numpy(states), "labels": int(label)}
-        for states, label in zip(hidden, labels)
-    ]
-    learned = [examples[index] for index in np.setdiff1d(np.arange(len(texts)), held_out)]
+    lower = OnnxTrunk.load(folder)
+    learned = np.setdiff1d(np.arange(len(texts)), held_out)
     if settings.trained_layers == 0:
-        _discriminate(head, learned)
+        vectors = lower.vectors([texts[index] for index in learned])
+        weights, biases = discriminant(vectors, labels[learned], label_count)
+        head.classify.weight.data, head.classify.bias.data = torch.from_numpy(weights), torch.from_numpy(biases)
     else:
+        hidden = _frozen_states(lower, texts)
+        examples = [
+            {"input_ids": range(len(states)), "hidden": torch.from_numpy(states), "labels": int(label)}
+            for states, label in zip(hidden, labels)
+        ]
         checkpoints = settings.checkpoints / run_name(settings, texts, labels.tolist(), held_out.tolist())
         steps = -(-len(learned) // settings.batch_size)
         fine_tune(
@@ -94,20 +97,6 @@ def _frozen_states(trunk: OnnxTrunk, texts: list[str]) -> list[np.ndarray]:
     for batch, hidden, mask in trunk.hidden(texts):
         states.update((index, row[:length].copy()) for index, row, length in zip(batch, hidden, mask.sum(1)))
     return [states[index] for index in range(len(texts))]
-
-
-@torch.no_grad()
-def _discriminate(head: Head, examples: list[Example], batch_size: int = 64) -> None:
-    """Makes the linear layer a discriminant analysis of the sentence vectors, as the encoder gives them."""
-    head.eval()
-    vectors = np.zeros((len(examples), head.classify.in_features))
-    for start in range(0, len(examples), batch_size):
-        inputs = _collate(examples[start : start + batch_size])
-        vectors[start : start + batch_size] = head.vectors(inputs["hidden"], inputs["attention_mask"]).double().numpy()
-    labels = np.array([example["labels"] for example in examples])
-    weights, biases = discriminant(vectors, labels, head.classify.out_features)
-    head.classify.weight.copy_(torch.from_numpy(weights))
-    head.classify.bias.copy_(torch.from_numpy(biases))
 
 
 def _collate(batch: list[Example]) -> dict[str, torch.Tensor]:

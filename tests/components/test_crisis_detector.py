@@ -24,6 +24,7 @@ from rasa.shared.exceptions import RasaException
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from components import morphemes
 from components.crisis_detector import CRISIS, CrisisDetector, examples_of
 from components.crisis_encoder import CrisisHead
 from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, read_examples
@@ -175,6 +176,13 @@ def test_a_reloaded_detector_says_the_same_and_imports_no_torch(trained: CrisisD
             "assert not {'torch', 'transformers'} & set(sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_loading_leaves_nothing_to_be_loaded_by_the_first_message(trained: CrisisDetector, storage: LocalModelStorage) -> None:
+    morphemes.morphemes.cache_clear()
+    morphemes._kiwi.cache_clear()
+    CrisisDetector.load(dict(CONFIG), storage, Resource("detector"), context())
+    assert morphemes._kiwi.cache_info().currsize == 1
 
 
 def test_the_classifiers_behind_it_leave_a_crisis_alone_and_do_not_learn_it(tmp_path: Path) -> None:
