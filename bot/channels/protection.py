@@ -13,7 +13,7 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import BaseHTTPResponse, HTTPResponse, json
 
 from bot.channels.gate import Gate, Limits, client_address, install
-from bot.channels.rest_payload import PayloadError, parse_json, rest_payload
+from bot.channels.rest_payload import NAMESPACE, PayloadError, parse_json, rest_payload
 from bot.start_checks import REMOTE_MODELS, StartError, check_start
 
 # A message of a thousand characters with what platforms put around it.
@@ -93,7 +93,7 @@ def _check_message(request: Request) -> None:
         if not is_json:
             raise PayloadError("The Content-Type must be application/json.", status=415)
         # What Rasa's channel will read instead of the body.
-        request.parsed_json = rest_payload(request.body)  # type: ignore[assignment]
+        request.parsed_json = rest_payload(request.body, NAMESPACE)  # type: ignore[assignment]
     elif is_json:
         parse_json(request.body)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 # The tracker store's column for it has so many characters.
 MAX_SENDER = 255
-# Before every sender of REST, where anybody chooses their own: else whoever knows somebody's number on a messenger, which names
+# Before every sender of the REST channel, where anybody chooses their own: else whoever knows somebody's number on a messenger, which names
 # their conversation there, could read and delete it.
 NAMESPACE = "rest:"
 
@@ -36,11 +36,14 @@ def parse_json(body: bytes) -> dict[str, Any]:
     return content
 
 
-def rest_payload(body: bytes) -> dict[str, str]:
+def rest_payload(body: bytes, namespace: str = "") -> dict[str, str]:
     """What Rasa's REST channel may see of a body: `sender` and `message`, both texts.
 
-    Senders are put into a namespace of their own. Who gives none gets one, which the answer names as `recipient_id`; Rasa would
-    put all of them into one conversation. Metadata and the name of another channel, which Rasa would keep, are nobody's to choose.
+    Who gives no sender gets one of their own, which the answer names as `recipient_id`; Rasa would put all of them into one
+    conversation. Metadata and the name of another channel, which Rasa would keep, are nobody's to choose.
+
+    Args:
+        namespace: what every sender begins with, or is made to.
 
     Raises:
         PayloadError: the body is not JSON, or the message or the sender is missing its kind.
@@ -49,16 +52,16 @@ def rest_payload(body: bytes) -> dict[str, str]:
     message = content.get("message")
     if not isinstance(message, str):
         raise PayloadError('"message" must be a text.')
-    return {"sender": _sender(content.get("sender")), "message": message}
+    return {"sender": _sender(content.get("sender"), namespace), "message": message}
 
 
-def _sender(sender: object) -> str:
+def _sender(sender: object, namespace: str) -> str:
     if sender is None:
-        return NAMESPACE + uuid.uuid4().hex
-    name = sender.removeprefix(NAMESPACE) if isinstance(sender, str) else ""
-    if not name.strip() or not is_sender(NAMESPACE + name):
-        raise PayloadError(f'"sender" must be a text of 1 to {MAX_SENDER - len(NAMESPACE)} characters, in one line.')
-    return NAMESPACE + name
+        return namespace + uuid.uuid4().hex
+    name = sender.removeprefix(namespace) if isinstance(sender, str) else ""
+    if not name.strip() or not is_sender(namespace + name):
+        raise PayloadError(f'"sender" must be a text of 1 to {MAX_SENDER - len(namespace)} characters, in one line.')
+    return namespace + name
 
 
 def is_sender(sender: str) -> bool:

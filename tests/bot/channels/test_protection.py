@@ -214,3 +214,10 @@ def test_two_thousand_odd_requests_leave_the_bot_as_it_was(server: Server) -> No
         assert not line.startswith("FORGED"), "nobody writes a log line of their own"
     assert "A message got no answer" not in server.log
     assert "message.received" not in server.log, "Rasa's REST channel met nothing it could not handle"
+
+
+def test_who_knows_a_persons_id_on_a_messenger_cannot_read_their_conversation_over_rest(server: Server) -> None:
+    answer = httpx.post(server.rest, json={"sender": "123456789", "message": "안녕하세요"})
+    assert {message["recipient_id"] for message in answer.json()} == {"rest:123456789"}
+    again = httpx.post(server.rest, json={"sender": "rest:123456789", "message": "고마워요"})
+    assert {message["recipient_id"] for message in again.json()} == {"rest:123456789"}, "the answer names it so"
