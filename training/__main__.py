@@ -90,7 +90,7 @@ def base_encoder(
 @app.command()
 def wellness_encoder(
     out: Annotated[Path, typer.Option(help="The folder for it; config.yml names the default.")] = WELLNESS_ENCODER,
-    retrain: Annotated[bool, typer.Option(help="Fine-tune it anew on the open dataset first: some two and a half hours.")] = False,
+    retrain: Annotated[bool, typer.Option(help="Fine-tune it anew on the open dataset first: two hours and more.")] = False,
 ) -> None:
     """Makes the bot's encoder: the embedded one, with upper layers that learned categories and crises; once."""
     from training import wellness_encoder as encoder

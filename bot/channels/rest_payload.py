@@ -8,8 +8,8 @@ from typing import Any
 
 # The tracker store's column for it has so many characters.
 MAX_SENDER = 255
-# Before every sender of the REST channel, where anybody chooses their own: else whoever knows somebody's number on a messenger, which names
-# their conversation there, could read and delete it.
+# Before every sender of the REST channel, where anybody chooses their own: else whoever knows somebody's number on a messenger,
+# which names their conversation there, could read and delete it.
 NAMESPACE = "rest:"
 
 

@@ -69,6 +69,7 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
     """
 
     API = "https://api.telegram.org"
+    verify: str
     _bot: TelegramBot | None = None
 
     @classmethod

@@ -40,7 +40,7 @@ class Bot:
         self.port = port
 
     def person(self) -> Person:
-        return Person(self, f"person-{next(_senders)}")
+        return Person(self, f"rest:person-{next(_senders)}")
 
 
 class Person:
