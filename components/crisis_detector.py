@@ -52,15 +52,16 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             "lexicon": "data/crisis_lexicon.yml",
             # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
             "kinds_of_intents": {},
-            # How many examples of all other retrieval intents are learned as harmless, a random sample; of intents without
-            # response keys, such as answers to whether one is safe, all are.
-            "everyday": 5000,
+            # How many examples of all other retrieval intents are learned as harmless at most, a random sample of more; of intents
+            # without response keys, such as answers to whether one is safe, all are. How many messages of ordinary days are
+            # taken for a crisis is measured on them, so that a few would leave it to chance.
+            "everyday": 20_000,
             # A pretrained encoder: a Hugging Face hub id or a local folder. None: words and letters alone.
             "encoder": None,
             # The share of risk that is to be found, which the threshold is chosen for.
             "target_recall": 0.97,
             # Unless more than this share of everyday messages were taken for a crisis: then the threshold is what keeps it.
-            "everyday_false_alarms": 0.025,
+            "everyday_false_alarms": 0.01,
             # The intent of a crisis.
             "intent": "crisis",
             "seed": 0,
