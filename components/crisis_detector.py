@@ -52,9 +52,9 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             "lexicon": "data/crisis_lexicon.yml",
             # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
             "kinds_of_intents": {},
-            # How many examples of all other retrieval intents are learned as harmless at most, a random sample of more; of intents
-            # without response keys, such as answers to whether one is safe, all are. How many messages of ordinary days are
-            # taken for a crisis is measured on them, so that a few would leave it to chance.
+            # How many examples of all other retrieval intents are learned as harmless at most, a random sample of more; of
+            # intents without response keys, such as answers to whether one is safe, all are. How many messages of ordinary
+            # days are taken for a crisis is measured on them, so that a few would leave it to chance.
             "everyday": 20_000,
             # A pretrained encoder: a Hugging Face hub id or a local folder. None: words and letters alone.
             "encoder": None,

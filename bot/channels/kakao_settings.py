@@ -17,7 +17,7 @@ class KakaoSettings(BaseModel, extra=Extra.forbid):
     Attributes:
         secret: what the skill sends in the header `secret_header`.
         answer_within_seconds: how long a turn may take before the person is told that it takes longer. KakaoTalk waits for 5,
-            and a server with fifty people at once is a second late.
+            and a server with fifty people at once is one or two late.
         callback_after_seconds: the same where the block has callbacks.
         callback_hosts: hosts that callbacks may be sent to; those below them as well.
         insecure_callbacks: whether callbacks may be sent by http and to any port, as tests do on the loopback.
@@ -25,7 +25,7 @@ class KakaoSettings(BaseModel, extra=Extra.forbid):
 
     secret: str
     secret_header: str = "X-Skill-Secret"
-    answer_within_seconds: float = Field(default=3.5, gt=0, lt=5)
+    answer_within_seconds: float = Field(default=2.5, gt=0, lt=5)
     callback_after_seconds: float = Field(default=2.0, gt=0, lt=5)
     callback_hosts: list[str] = ["kakao.com", "kakaoenterprise.com"]
     insecure_callbacks: bool = False

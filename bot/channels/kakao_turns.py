@@ -30,6 +30,7 @@ _MOST_PEOPLE = 10_000
 _REPEAT_SECONDS = 3.0
 # The same where the answer was that it takes longer: then the answer of that turn is wanted.
 _HELD_SECONDS = 10.0
+_ROUNDS = 4
 # A turn that takes longer is given up, so that the person's next one can begin.
 _TURN_SECONDS = 60.0
 # A callback address is good for a minute from the request and belongs to one request.
@@ -188,10 +189,11 @@ class KakaoTurns:
     async def _turn(self, person: Person, number: int, name: str, utterance: str) -> None:
         """Has the bot answer and keeps what it said for the person. Never raises."""
         async with person.order:
-            # Rasa classifies a message without letting go of the event loop. One start a round keeps a rush from stopping the
-            # clocks of those who wait.
+            # Rasa classifies a message without letting go of the event loop. One start in so many rounds keeps a rush from
+            # stopping the clocks of those who wait, whose answer takes some rounds from the clock to the connection.
             async with self._start:
-                await asyncio.sleep(0)
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
             channel = KakaoOutputChannel()
             said = Reply()
             message = UserMessage(utterance, channel, name, input_channel=CHANNEL)
