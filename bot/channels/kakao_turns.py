@@ -30,6 +30,7 @@ _MOST_PEOPLE = 10_000
 _REPEAT_SECONDS = 3.0
 # The same where the answer was that it takes longer: then the answer of that turn is wanted.
 _HELD_SECONDS = 10.0
+# Rounds of the event loop from one turn's start to the next one's.
 _ROUNDS = 4
 # A turn that takes longer is given up, so that the person's next one can begin.
 _TURN_SECONDS = 60.0
