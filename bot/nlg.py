@@ -20,6 +20,8 @@ from bot.own_data import own_data
 NOTICE = "utter_notice"
 CRISIS_NOTICE = "utter_crisis_notice"
 _CRISIS_REPLY = "utter_crisis_"
+# The key under which the metadata of what the bot said tells that no messenger took it.
+UNSENT = "unsent"
 # Rasa's channels send the paragraphs of a text as messages of their own.
 _PARAGRAPH = "\n\n"
 _PLACEHOLDER = re.compile(r"{([^\n{}]+)}")
@@ -77,12 +79,12 @@ def _filled(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _said_this_session(tracker: DialogueStateTracker) -> list[BotUttered]:
-    """What the bot has said since the session began, the latest first."""
+    """What has reached the person since the session began, the latest first."""
     said = []
     for event in reversed(tracker.applied_events()):
         if isinstance(event, SessionStarted):
             break
-        if isinstance(event, BotUttered):
+        if isinstance(event, BotUttered) and not event.metadata.get(UNSENT):
             said.append(event)
     return said
 

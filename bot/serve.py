@@ -20,7 +20,7 @@ from typing import IO
 
 import httpx
 
-from bot.start_checks import check_start
+from bot.start_checks import check_start, with_api_token
 
 # A large encoder takes its time to load.
 _START_SECONDS = 300
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]) -> int:
-    check_start(rasa_options)
+    check_start(with_api_token(rasa_options))
     _claim(port)
     _claim(actions_port)
     rasa = [sys.executable, "-m", "bot.quiet_rasa", "run", "--interface", interface, "--port", str(port), *rasa_options]

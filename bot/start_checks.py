@@ -22,11 +22,19 @@ class StartError(RuntimeError):
     """Why the bot doesn't start: a sentence for the operator."""
 
 
+def with_api_token(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What `rasa run` is given, with the token of the environment, which Rasa doesn't read, where it opens the API."""
+    token = environment.get(API_TOKEN)
+    if token and _options(arguments).enable_api:
+        return [*arguments, f"--auth-token={token}"]
+    return list(arguments)
+
+
 def check_start(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> None:
     """Looks at what `rasa run` was given.
 
     Args:
-        arguments: its command line, in which other options may stand as well.
+        arguments: its command line with the API's token, in which other options may stand as well.
         environment: where secrets come from.
 
     Raises:
@@ -34,9 +42,10 @@ def check_start(arguments: Sequence[str], environment: Mapping[str, str] = os.en
             fetched from elsewhere.
     """
     options = _options(arguments)
-    if options.enable_api and not (options.auth_token or options.jwt_secret or environment.get(API_TOKEN)):
+    if options.enable_api and not (options.auth_token or options.jwt_secret):
         raise StartError(
-            f"--enable-api lets whoever has its token read every conversation: set {API_TOKEN} to a long random text first."
+            f"--enable-api lets whoever has its token read every conversation: set {API_TOKEN} to a long random text and start"
+            " with `python -m bot.serve`; plain `rasa run` takes --auth-token instead."
         )
     if environment.get(INTENT_MESSAGES) == "1":
         raise StartError(f"{INTENT_MESSAGES}=1 is for `rasa shell`: unset it to serve others, who could drive the bot with it.")

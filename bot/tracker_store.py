@@ -223,6 +223,8 @@ class PrivateTrackerStore(SQLTrackerStore):
         """
 
         def work(session: Session) -> tuple[int, int]:
+            if self.engine.dialect.name == "postgresql":  # it reads the whole table, and nobody waits for a reply
+                session.execute(sa.text("SET LOCAL statement_timeout = 0"))
             old = self._events(session).filter(self.SQLEvent.timestamp < timestamp)
             conversations = old.with_entities(self.SQLEvent.sender_id).distinct().count()
             return old.delete(), conversations
@@ -279,8 +281,8 @@ class PrivateTrackerStore(SQLTrackerStore):
                 # Not the whole error: it quotes the statement with its values.
                 reason = " ".join(str(error.orig).split())
                 logger.error(
-                    f"The conversation database failed ({type(error).__name__}: {reason}). The bot answers on and keeps"
-                    f" conversations in memory; see the tracker_store in endpoints.yml."
+                    f"The conversation database failed ({type(error).__name__}: {reason}); see the tracker_store in"
+                    " endpoints.yml. A bot that can't reach it answers on and keeps conversations in memory."
                 )
                 raise StoreUnreachableError from None
         raise AssertionError("the last attempt returns or raises")

@@ -16,10 +16,14 @@ from weakref import WeakValueDictionary
 
 import yaml
 from rasa.core.agent import Agent
-from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+from rasa.core.channels.channel import CollectingOutputChannel, OutputChannel, UserMessage
+from rasa.core.processor import MessageProcessor
+from rasa.shared.core.events import BotUttered, Event
+from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.channels.limits import RateLimiter
 from bot.channels.rest_payload import is_sender
+from bot.nlg import UNSENT
 from bot.safety.hotlines import CRISIS_FILE, hotlines
 from components.message_text import printable
 
@@ -31,6 +35,12 @@ client_address: ContextVar[str | None] = ContextVar("client_address", default=No
 _REFUSALS = Path(__file__).with_name("refusals.yml")
 # A turn that hangs must not keep the conversation's later messages waiting. Sanic ends a request after 60 s.
 _TURN_SECONDS = 45
+# A messenger that hangs must leave the turn time to be saved.
+_SEND_SECONDS = 20
+# So many parts of a message that is too long are read from its beginning, and as many from its end.
+_PARTS = 8
+# What went wrong in sending the answers of the turn that is being handled; None outside of one.
+_errors: ContextVar[list[Exception] | None] = ContextVar("errors", default=None)
 
 Messages = list[dict[str, Any]]
 Handler = Callable[[Agent, UserMessage], Awaitable[Messages | None]]
@@ -66,7 +76,8 @@ class Limits:
 class Gate:
     """Refuses what is too much, kindly and in the channel's own form, because the channel's own output says it.
 
-    A message about a crisis is never refused: what exceeds a limit is read before it is, and every refusal names the hotlines.
+    A message about a crisis is never refused: what exceeds a limit is read before it is, though of a very long one only the
+    beginning and the end, and every refusal names the hotlines.
     Reading costs time, so that it has a limit of the same size; a flood beyond both gets the hotlines alone.
     """
 
@@ -75,43 +86,43 @@ class Gate:
         self._per_sender = RateLimiter(limits.messages_per_minute)
         self._per_address = RateLimiter(limits.messages_per_minute_and_address)
         self._readings = RateLimiter(limits.messages_per_minute)
+        self._readings_per_address = RateLimiter(limits.messages_per_minute_and_address)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, agent: Agent, message: UserMessage, handler: Handler) -> Messages | None:
         """Lets `handler` handle the message or answers it here; never raises but when cancelled."""
         try:
-            refusal = await self._refusal(agent, message)
-            if refusal is None:
+            refusal, to_read = self._refusal(agent, message)
+            if refusal is None or to_read:
                 # Rasa's own lock is tried once a second; who sends two messages running would wait for it.
                 async with self._turns.setdefault(message.sender_id, asyncio.Lock()):
-                    return await asyncio.wait_for(handler(agent, message), _TURN_SECONDS)
+                    crisis = await _crisis_among(to_read, agent)
+                    if crisis or refusal is None:
+                        message.text = crisis or message.text
+                        return await asyncio.wait_for(handler(agent, message), _TURN_SECONDS)
         except Exception as error:
             logger.error(f"A message got no answer: {_what_and_where(error)}")
             refusal = "failed"
         return await _say(message, refusal)
 
-    async def _refusal(self, agent: Agent, message: UserMessage) -> str | None:
-        """Why the message isn't handled, as a key of refusals.yml; None if it is."""
+    def _refusal(self, agent: Agent, message: UserMessage) -> tuple[str | None, list[str]]:
+        """Why the message isn't handled, as a key of refusals.yml, or None; and what of it is to be read for a crisis then."""
         if not agent.is_ready():
             raise RuntimeError("no model is loaded")
         if not is_sender(message.sender_id):
             raise ValueError("the conversation's id is too long or not a line of text")
         message.text = printable(message.text or "").strip()
         if not message.text:
-            return "blank"
+            return "blank", []
         conversation, address = (message.input_channel, message.sender_id), client_address.get()
         too_fast = not self._per_sender.allows(conversation) or (address and not self._per_address.allows(address))
         length = self._limits.message_length
         too_long = 0 < length < len(message.text)
         if not too_fast and not too_long:
-            return None
-        if self._readings.allows(conversation):
-            parts = _parts(message.text, length) if too_long else [message.text]
-            for part in parts:
-                if is_crisis(await agent.parse_message(part)):
-                    message.text = part
-                    return None
-        return "too_fast" if too_fast else "too_long"
+            return None, []
+        may_be_read = self._readings.allows(conversation) and (not address or self._readings_per_address.allows(address))
+        parts = _parts(message.text, length) if too_long else [message.text]
+        return "too_fast" if too_fast else "too_long", parts if may_be_read else []
 
 
 def is_crisis(parse_data: Mapping[str, Any]) -> bool:
@@ -122,15 +133,48 @@ def is_crisis(parse_data: Mapping[str, Any]) -> bool:
 
 
 def install(gate: Gate) -> None:
-    """Puts the gate where the messages of all connectors meet, for which Rasa has no setting. A test holds Rasa to it."""
+    """Puts the gate where the messages of all connectors meet, and `_send` where what the bot says leaves Rasa.
+
+    Rasa has no setting for either. Tests hold it to both.
+    """
 
     async def handle_message(agent: Agent, message: UserMessage) -> Messages | None:
-        return await gate.handle(agent, message, _handle_message)
+        return await gate.handle(agent, message, _handle)
 
     Agent.handle_message = handle_message
+    MessageProcessor._send_bot_messages = staticmethod(_send)
 
 
 _handle_message: Handler = Agent.handle_message
+_send_bot_messages = MessageProcessor._send_bot_messages
+
+
+async def _handle(agent: Agent, message: UserMessage) -> Messages | None:
+    """Has Rasa handle the message, and raises what went wrong in sending the answers only when the turn is saved.
+
+    Saving calls a human in, and has the next message read as one that follows on a crisis, answered or not.
+    """
+    errors: list[Exception] = []
+    _errors.set(errors)
+    messages = await _handle_message(agent, message)
+    if errors:
+        raise errors[0]
+    return messages
+
+
+async def _send(events: list[Event], tracker: DialogueStateTracker, channel: OutputChannel) -> None:
+    """Sends what an action says, as Rasa does; after a failure nothing more in this turn."""
+    errors = _errors.get()
+    if errors is None:
+        return await _send_bot_messages(events, tracker, channel)
+    if not errors:
+        try:
+            return await asyncio.wait_for(_send_bot_messages(events, tracker, channel), _SEND_SECONDS)
+        except Exception as error:  # of any messaging platform's client
+            errors.append(error)
+    for event in events:
+        if isinstance(event, BotUttered):
+            event.metadata[UNSENT] = True
 
 
 async def _say(message: UserMessage, refusal: str) -> Messages | None:
@@ -149,9 +193,23 @@ def _what_and_where(error: Exception) -> str:
     return f"{type(error).__name__} in {last.name}, {last.filename}:{last.lineno}"
 
 
+async def _crisis_among(parts: list[str], agent: Agent) -> str | None:
+    """The first part that the pipeline takes for one about a crisis. Others talk on between two of them."""
+    for part in parts:
+        if is_crisis(await agent.parse_message(part)):
+            return part
+        await asyncio.sleep(0)
+    return None
+
+
 def _parts(text: str, length: int) -> list[str]:
-    """The text in parts of `length` characters that overlap by half, so that no phrase is cut in all of them."""
-    return [text[start : start + length] for start in range(0, len(text), max(1, length // 2))]
+    """The text's beginning and end in parts of `length` characters.
+
+    They overlap by half, so that no phrase is cut in all of them.
+    """
+    half = length // 2
+    starts = range(0, len(text) - half, max(1, half))
+    return [text[start : start + length] for start in (*starts[:_PARTS], *starts[_PARTS:][-_PARTS:])]
 
 
 @lru_cache(maxsize=1)

@@ -60,7 +60,8 @@ class CallbackSender:
                     return _was_taken(response.status, await response.text(errors="replace"))
             except aiohttp.ClientConnectorError as error:
                 if asyncio.get_running_loop().time() + _RETRY_SECONDS > deadline:
-                    logger.warning(f"A callback was not sent: no connection to {urlsplit(url).hostname} ({error.os_error}).")
+                    # A certificate's error has no os_error.
+                    logger.warning(f"A callback was not sent: no connection to {urlsplit(url).hostname} ({error.__cause__}).")
                     return False
                 await asyncio.sleep(_RETRY_SECONDS)
             except (aiohttp.ClientError, asyncio.TimeoutError) as error:

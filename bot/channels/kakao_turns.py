@@ -234,7 +234,12 @@ class KakaoTurns:
         loop = asyncio.get_running_loop()
         await asyncio.wait({turn.task}, timeout=received + _CALLBACK_SECONDS - loop.time())
         said, taken, left = person.take(turn)
-        if not await self._sender.send(url, said.payload(), received + _CALLBACK_SECONDS - loop.time()):
+        try:
+            is_taken = await self._sender.send(url, said.payload(), received + _CALLBACK_SECONDS - loop.time())
+        except Exception as error:
+            logger.error(f"A callback failed: {without_words(error)}")
+            is_taken = False
+        if not is_taken:
             person.said = taken + [one for one in person.said if one not in left]
 
     def _task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

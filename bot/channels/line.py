@@ -5,12 +5,14 @@ What is sent and answered: LINE Messaging API reference, "Webhooks", "Send reply
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 from rasa.core.channels.channel import CollectingOutputChannel, InputChannel, UserMessage
@@ -48,6 +50,7 @@ class LineConnector(InputChannel):
         self._secret = channel_secret.encode()
         self._authorization = {"Authorization": f"Bearer {channel_access_token}"}
         self._api = f"{api_base.rstrip('/')}/v2/bot/message"
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
     def name(cls) -> str:
@@ -85,7 +88,11 @@ class LineConnector(InputChannel):
         await on_new_message(message)
         messages = line_messages(channel.messages)
         first, rest = messages[:_MAX_MESSAGES], messages[_MAX_MESSAGES:]
-        async with httpx.AsyncClient(headers=self._authorization, timeout=SECONDS) as client:
+        # The gate lets the next turn begin before this one's answer has left.
+        async with (
+            self._sending.setdefault(person, asyncio.Lock()),
+            httpx.AsyncClient(headers=self._authorization, timeout=SECONDS) as client,
+        ):
             if first and not await self._reply(client, event["replyToken"], first):
                 rest = messages
             for start in range(0, len(rest), _MAX_MESSAGES):

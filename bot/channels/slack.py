@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rasa.core.channels.channel import OutputChannel
+from rasa.core.channels.channel import OutputChannel, UserMessage
 from rasa.core.channels.slack import SlackBot, SlackInput
+from sanic import Request
+from sanic.response import HTTPResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.channels.connectors import ApiSettings, Button, with_numbers
@@ -29,6 +32,22 @@ class SlackChannel(SwitchedChannel, ApiSettings, SlackInput):
     """Rasa's connector, which checks Slack's signatures and answers in the background."""
 
     API = "https://slack.com/api"
+
+    async def process_message(
+        self,
+        request: Request,
+        on_new_message: Callable[[UserMessage], Awaitable[Any]],
+        text: str,
+        sender_id: str | None,
+        metadata: dict[str, Any] | None,
+    ) -> HTTPResponse:
+        """As Rasa's, whose metadata say where to answer and would be stored: the channel of direct messages is one person's."""
+
+        async def without_metadata(message: UserMessage) -> None:
+            message.metadata = None
+            await on_new_message(message)
+
+        return await super().process_message(request, without_metadata, text, sender_id, metadata)
 
     def get_output_channel(self, channel: str | None = None, thread_id: str | None = None) -> OutputChannel:
         output = SlackOutput(self.slack_token, channel or self.slack_channel, thread_id, self.proxy)

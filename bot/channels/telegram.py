@@ -108,12 +108,15 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
             update = request.json if request.method == "POST" else None
             if not isinstance(update, dict) or not any(update.get(kind) for kind in _UPDATES):
                 return text("ignored")
+            message = update.get("message") or update.get("edited_message") or {}
+            words = message.get("text") or message.get("caption") or ""
+            if update.get("edited_message") and not words:  # such as each step of somebody who shares where they are
+                return text("ignored")
             await bot.get_me()  # as Rasa's connector will: where that fails, Telegram must send the update again
             if not deliveries.is_new(update.get("update_id")):
                 return text("answered already")
-            message = update.get("message")
-            if message and message.setdefault("text", "").partition(" ")[0] == "/start":
-                message["text"] = self.settings.get("start", "start")
+            # Rasa's connector reads the text alone, and not the words under a picture.
+            message["text"] = self.settings.get("start", "start") if words.partition(" ")[0] == "/start" else words
             return None  # a message without words, such as a sticker, is answered like any other that says nothing
 
         @blueprint.listener("before_server_start")

@@ -70,6 +70,9 @@ class TwilioChannel(SwitchedChannel, ApiSettings, TwilioInput):
                 return text("X-Twilio-Signature does not sign this request to TWILIO_WEBHOOK_URL.", status=403)
             # Sanic leaves blank fields out, and Rasa's connector fails on a picture without words.
             request.form.setdefault("Body", [""])
+            # It also makes words of a place, and words are kept.
+            request.form.pop("Latitude", None)
+            request.form.pop("Longitude", None)
             return None
 
         return blueprint

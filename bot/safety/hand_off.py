@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from rasa.core.brokers.broker import EventBroker
 from rasa.utils.endpoints import EndpointConfig
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, wait_exponential
 
 from components.crisis_policy import METADATA
 
@@ -29,6 +29,8 @@ _TIMEOUT_SECONDS = 5
 # Tries one after the other; then the event waits for the next round, which comes with the next event or after this long.
 _TRIES = 3
 _ROUND_SECONDS = 30.0
+# The 4xx by which a webhook would take none at all now: the token is wrong, or it is busy. Another refuses one hand-off alone.
+_NOT_NOW = (401, 403, 408, 429)
 # Later than this a hand-off helps nobody, and what it holds shouldn't be kept.
 _MAX_AGE_SECONDS = 24 * 60 * 60
 # Of so many people the latest message is remembered until the reply to it is published, if messages are sent at all.
@@ -118,7 +120,7 @@ class HandOffBroker(EventBroker):
 
 
 class Webhook:
-    """Posts JSON to a URL from a thread of its own, at least once each, in order.
+    """Posts JSON to a URL from a thread of its own, at least once each, in order; one that is refused holds no other up.
 
     What is not delivered yet lies in `folder`, a file an event, and is tried again in rounds and after a restart, for a day.
     """
@@ -181,11 +183,15 @@ class Webhook:
 
     def _deliver_new(self, client: httpx.Client) -> bool:
         """Sends what couldn't be written down; whether anything is left to be tried again."""
-        while self._new and not self._closing.is_set():
-            if not self._post(client, json.dumps(self._new[0], ensure_ascii=False).encode()):
+        for body in list(self._new):
+            if self._closing.is_set():
                 break
-            with self._lock:
-                self._new.pop(0)
+            error = self._post(client, json.dumps(body, ensure_ascii=False).encode())
+            if error is None:
+                with self._lock:
+                    self._new.remove(body)
+            elif not _is_refusal(error):
+                break
         return True
 
     def _deliver_kept(self, client: httpx.Client) -> bool:
@@ -197,16 +203,18 @@ class Webhook:
                 logger.error(f"A hand-off could not be delivered within a day and is given up: {file.name}.")
                 file.unlink()
                 continue
-            if not self._post(client, file.read_bytes()):
+            error = self._post(client, file.read_bytes())
+            if error is None:
+                file.unlink()
+            elif not _is_refusal(error):
                 return True
-            file.unlink()
             self._keep_new()
         return bool(self._new) or any(self._folder.glob("*.json"))
 
-    def _post(self, client: httpx.Client, body: bytes) -> bool:
-        """Whether it was taken, at the last of several tries."""
+    def _post(self, client: httpx.Client, body: bytes) -> Exception | None:
+        """Why it was not taken, at the last of several tries; None if it was. What is refused is tried once a round."""
         retrying = Retrying(
-            retry=retry_if_exception_type(httpx.HTTPError),
+            retry=retry_if_exception(lambda error: isinstance(error, httpx.HTTPError) and not _is_refusal(error)),
             stop=stop_after_attempt(_TRIES),
             wait=wait_exponential(multiplier=0.5, max=5),
             sleep=sleep_using_event(self._closing),  # so that closing doesn't wait for it
@@ -218,8 +226,15 @@ class Webhook:
                     client.post(self._url, content=body, headers={"Content-Type": "application/json"}).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             logger.error(f"The webhook of {URL} did not take a hand-off, which will be tried again: {_reason(error)}.")
-            return False
-        return True
+            return error
+        return None
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the webhook won't have this hand-off, and may well have the next."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return False
+    return error.response.is_client_error and error.response.status_code not in _NOT_NOW
 
 
 def _reason(error: Exception) -> str:

@@ -30,6 +30,9 @@ _DATA = Path(__file__).with_suffix(".yml")
 _HOTLINES = Path(__file__).parents[2] / "data" / "crisis.yml"
 # Whoever has one of these may have something to hide; everything else, such as the names of 359 categories, passes unread.
 _SUSPICIOUS = re.compile(r"\d|@|\bat\b|골뱅이", re.IGNORECASE)
+# A longer text is read in stretches, which overlap by more than anything personal is long, and a longer gap as one of four: the
+# recognisers take time by the square of a text's length, and by the cube of a gap's.
+_STRETCH, _OVERLAP, _GAP = 1000, 200, 4
 _HANGUL = re.compile(r"[가-힣]")
 # Numbers of organisations (15xx, 16xx, 18xx, 080), hotlines among them: nobody's own.
 _PUBLIC_NUMBER = re.compile(r"1[568]\d{6}|080\d{7}")
@@ -50,11 +53,8 @@ def mask(text: str) -> str:
     Spacing, dashes, full-width and other digits, invisible characters and decomposed Hangul hide nothing. Dates, ages, prices
     and every number in `data/crisis.yml` stay. What is masked already stays as it is.
     """
-    if not _SUSPICIOUS.search(text) and not _spelled().search(text) and _hides_nothing(text):
-        return text
-    readable = normalise(text)
-    plain = "".join(map(_plain, readable.text))
-    spans = [_Span(readable.offsets[span.start], readable.offsets[span.end], span.label) for span in _find(plain)]
+    starts = range(0, max(1, len(text) - _OVERLAP), _STRETCH - _OVERLAP)
+    spans = [span for start in starts for span in _spans(text[start : start + _STRETCH], start)]
     for span in sorted(_merged(spans), key=lambda span: -span.start):
         text = f"{text[: span.start]}[{span.label}]{text[span.end :]}"
     return text
@@ -75,6 +75,20 @@ def mask_all(value: Any) -> Any:
         masked = mask(str(value))
         return value if masked == str(value) else masked
     return value
+
+
+def _spans(text: str, offset: int) -> list[_Span]:
+    """What is personal in a stretch that begins at `offset`."""
+    if not _SUSPICIOUS.search(text) and not _spelled().search(text) and _hides_nothing(text):
+        return []
+    readable = normalise(text)
+    plain = "".join(map(_plain, readable.text))
+    kept = [
+        position for position in range(len(plain)) if position < _GAP or not plain[position - _GAP : position + 1].isspace()
+    ]
+    plain = "".join(plain[position] for position in kept)
+    begins = [offset + readable.offsets[position] for position in (*kept, len(readable.text))]
+    return [_Span(begins[span.start], begins[span.end], span.label) for span in _find(plain)]
 
 
 def _find(text: str) -> Iterator[_Span]:

@@ -34,6 +34,8 @@ class Platforms:
         self.port = free_port()
         self.calls: list[Call] = []
         self._used_tokens: set[str] = set()
+        # Whom the next message can't be taken for.
+        self.failing: set[str] = set()
 
     def base(self, platform: str) -> str:
         """What `api_base` in credentials.yml must be."""
@@ -58,7 +60,11 @@ class Platforms:
         else:
             content = {name: values[0] for name, values in parse_qs(body).items()}
         path = request.path.removeprefix("/")
-        answer, status = self._answer(path, content, request)
+        if content.get("replyToken") == "slow":
+            await asyncio.sleep(1)
+        failing = self.failing.intersection(map(str, content.values()))
+        self.failing -= failing
+        answer, status = ({"ok": False, "error": "down"}, 503) if failing else self._answer(path, content, request)
         if status < 400:
             self.calls.append(Call(path, content, dict(request.headers)))
         return web.json_response(answer, status=status)

@@ -21,13 +21,14 @@ from bot.safety.hand_off import HandOffBroker, Webhook
 
 
 class Receiver(ThreadingHTTPServer):
-    """Counts what is asked of it and keeps what it took; `mood` says how it behaves."""
+    """Counts what is asked of it and keeps what it took; `mood` and, for a kind of risk, `refused` say how it behaves."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.mood = "well"
+        self.refused: dict[str, int] = {}  # the status that a kind gets
         self.tries = 0
         self.taken: list[dict[str, Any]] = []
         self.tokens: set[str | None] = set()
@@ -54,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.mood == "hanging":
             time.sleep(30)
             return
-        status = 200 if self.server.mood == "well" else 503
+        status = self.server.refused.get(body["kind"], 200 if self.server.mood == "well" else 503)
         if status == 200:
             self.server.taken.append(body)
             self.server.tokens.add(self.headers["Authorization"])
@@ -159,6 +160,36 @@ def test_a_webhook_that_fails_or_hangs_delays_nothing_and_gets_it_later_in_order
     assert receiver.taken == []
     receiver.mood = "well"
     assert [hand_off["kind"] for hand_off in receiver.wait_for(3)] == ["thinking", "plan", "acted"]
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_one_that_is_refused_holds_no_other_up_and_is_tried_again(receiver: Receiver, tmp_path: Path, place: str) -> None:
+    if place == "memory":  # where there can be no folder
+        (tmp_path / "hand-off").write_text("", encoding="utf-8")
+    receiver.refused = {"thinking": 422}
+    broker = HandOffBroker(Webhook(receiver.url, tmp_path / "hand-off", round_seconds=0.3))
+    for kind in ("thinking", "plan", "acted"):
+        for event in turn("…", kind):
+            broker.publish(event)
+    assert [hand_off["kind"] for hand_off in receiver.wait_for(2)] == ["plan", "acted"]
+    receiver.refused = {}
+    assert receiver.wait_for(3)[-1]["kind"] == "thinking"
+    asyncio.run(broker.close())
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_one_that_would_be_taken_later_keeps_its_place(receiver: Receiver, folder: Path, status: int) -> None:
+    receiver.refused = {"thinking": status}
+    broker = HandOffBroker(Webhook(receiver.url, folder, round_seconds=0.3))
+    for kind in ("thinking", "plan"):
+        for event in turn("…", kind):
+            broker.publish(event)
+    deadline = time.monotonic() + 15
+    while receiver.tries < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert receiver.taken == []
+    receiver.refused = {}
+    assert [hand_off["kind"] for hand_off in receiver.wait_for(2)] == ["thinking", "plan"]
 
 
 def test_what_was_not_delivered_is_delivered_after_a_restart_and_no_stranger_can_read_it(

@@ -105,6 +105,15 @@ def test_a_start_that_strangers_could_use_is_refused_in_one_sentence(program: st
     assert program != "bot.serve" or others == []
 
 
+def test_a_token_that_plain_rasa_does_not_read_does_not_open_the_api() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "rasa", "run", "--port", str(free_port()), "--enable-api"], cwd=ROOT, capture_output=True,
+        timeout=170, env={**os.environ, "MAEUM_API_TOKEN": "long-and-random"},
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "--auth-token" in result.stderr.decode("utf-8").strip().splitlines()[-1]
+
+
 def test_a_model_that_does_not_load_is_not_called_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(b"no model")

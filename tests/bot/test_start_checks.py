@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.start_checks import StartError, check_start
+from bot.start_checks import StartError, check_start, with_api_token
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,10 +35,18 @@ def test_the_bot_as_it_comes_may_start() -> None:
 def test_the_api_needs_a_token(files: list[str]) -> None:
     assert "MAEUM_API_TOKEN" in refusal([*files, "--enable-api"])
     assert "MAEUM_API_TOKEN" in refusal([*files, "--enable-a"]), "as Rasa takes it, too"
-    assert "MAEUM_API_TOKEN" in refusal([*files, "--enable-api"], {"MAEUM_API_TOKEN": ""})
-    check_start([*files, "--enable-api"], {"MAEUM_API_TOKEN": "long and random"})
+    assert "--auth-token" in refusal([*files, "--enable-api"], {"MAEUM_API_TOKEN": "which Rasa never reads"})
     check_start([*files, "--enable-api", "-t", "long and random"], {})
     check_start([*files, "--enable-api", "--jwt-secret", "long and random"], {})
+
+
+@pytest.mark.parametrize("option", ["--enable-api", "--enable-a"])
+def test_rasa_is_given_the_token_of_the_environment_where_the_api_is_open(files: list[str], option: str) -> None:
+    arguments = with_api_token([*files, option], {"MAEUM_API_TOKEN": "-long and random"})
+    assert arguments == [*files, option, "--auth-token=-long and random"]
+    check_start(arguments, {})
+    assert with_api_token([*files, option], {"MAEUM_API_TOKEN": ""}) == [*files, option]
+    assert with_api_token(files, {"MAEUM_API_TOKEN": "long and random"}) == files
 
 
 def test_a_secret_that_a_channel_needs_must_be_there(files: list[str]) -> None:

@@ -29,7 +29,7 @@ from servers import ROOT
 from bot.own_data import FORGOTTEN, MY_DATA, NO_DATA, PRIVACY, UNREACHABLE, own_data
 from bot.safety import pseudonym as names
 from bot.safety.pseudonym import pseudonym
-from bot.tracker_store import PrivateTrackerStore
+from bot.tracker_store import PrivateTrackerStore, StoreUnreachableError
 
 SOMEONE = "kakao-4f2a-someone"
 DOMAIN = Domain.from_yaml("slots:\n  anything:\n    type: any\n    mappings:\n    - type: custom\n")
@@ -269,6 +269,25 @@ def test_retention_empties_postgresql_too(tmp_path: Path, monkeypatch: pytest.Mo
         store._execute("CHECKPOINT")
         assert traces(["아무에게도 하지 않은 이야기"], [database.folder / "base", database.dump()]) == []
         assert texts(store) == []
+    names._key.cache_clear()
+
+
+def test_retention_on_postgresql_may_take_longer_than_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAEUM_SECRET", "a secret for tests alone")
+    monkeypatch.setattr("bot.tracker_store._STATEMENT_TIMEOUT", 1)
+    names._key.cache_clear()
+    with postgres() as database:
+        store = create_tracker_store(EndpointConfig.from_dict(database.tracker_store()), DOMAIN)
+        assert isinstance(store, PrivateTrackerStore)
+        turn(store, "잠이 안 와요")
+        store._execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$",
+            "CREATE TRIGGER wait BEFORE DELETE ON events EXECUTE FUNCTION wait()",
+        )
+        with pytest.raises(StoreUnreachableError):
+            store.erase(SOMEONE)
+        monkeypatch.setattr(store, "_retry_at", 0.0)
+        assert store.erase_before(time.time() + 1) == (2, 1)
     names._key.cache_clear()
 
 

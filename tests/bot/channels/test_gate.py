@@ -3,13 +3,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rasa.core.agent import Agent
-from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+from rasa.core.brokers.broker import EventBroker
+from rasa.core.channels.channel import CollectingOutputChannel, OutputChannel, UserMessage
+from rasa.core.processor import MessageProcessor
+from rasa.shared.core.domain import Domain
+from rasa.utils.endpoints import EndpointConfig
 
-from bot.channels.gate import Gate, Handler, Limits, Messages, client_address, refusals
+from bot.channels.gate import Gate, Handler, Limits, Messages, client_address, install, refusals
+from bot.safety.hand_off import EVENT_NAME, HandOffBroker
 from bot.safety.hotlines import hotlines
+from bot.tracker_store import PrivateTrackerStore
 
 NUMBERS = {line.key: line.number for line in hotlines()}
 IN_CRISIS = "죽고 싶어요"
@@ -92,6 +99,14 @@ def test_an_address_is_limited_over_all_its_conversations_and_a_platforms_is_not
     client_address.set(None)
 
 
+def test_who_makes_up_a_name_for_each_message_is_not_read_for_ever(agent: Agent) -> None:
+    gate, handled = Gate(Limits(messages_per_minute_and_address=3)), Handled()
+    client_address.set("203.0.113.5")
+    said = [say(gate, agent, IN_CRISIS, handled, sender=f"person {number}") for number in range(10)]
+    assert said == [[]] * 6 + [[refusals()["too_fast"]]] * 4
+    client_address.set(None)
+
+
 def test_a_story_too_long_is_asked_for_in_parts(agent: Agent) -> None:
     handled = Handled()
     assert say(Gate(Limits(message_length=100)), agent, "회사에서 있었던 일이에요. " * 20, handled) == [refusals()["too_long"]]
@@ -106,12 +121,103 @@ def test_but_what_it_says_of_a_crisis_is_heard_wherever_it_stands(agent: Agent) 
         assert IN_CRISIS in handled.texts[0]
 
 
+def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    parse_message = agent.parse_message
+
+    async def parse(text: str) -> dict[str, Any]:
+        read.append(text)
+        parse_data: dict[str, Any] = await parse_message(text)
+        return parse_data
+
+    monkeypatch.setattr(agent, "parse_message", parse)
+    filler = "회사에서 있었던 일이에요. " * 400
+    for text in (f"{IN_CRISIS}. {filler}", f"{filler}{IN_CRISIS}"):
+        handled = Handled()
+        assert say(Gate(Limits(message_length=100)), agent, text, handled) == []
+        assert IN_CRISIS in handled.texts[0]
+    read.clear()
+    assert say(Gate(Limits(message_length=100)), agent, filler, Handled()) == [refusals()["too_long"]]
+    assert len(read) == 16
+
+
+def test_while_it_is_read_others_are_answered_and_what_follows_it_waits(agent: Agent) -> None:
+    gate, handled = Gate(Limits(message_length=30)), Handled()
+    long = "회사에서 있었던 일이에요. " * 10 + IN_CRISIS
+
+    async def send_all() -> None:
+        sent = ((long, "a"), ("그래요", "a"), ("네", "b"))
+        messages = [UserMessage(text, CollectingOutputChannel(), sender) for text, sender in sent]
+        await asyncio.gather(*(gate.handle(agent, message, handled) for message in messages))
+
+    asyncio.run(send_all())
+    assert handled.texts[:2] == ["네", "answered 네"]
+    assert IN_CRISIS in handled.texts[2]
+    assert handled.texts[4:] == ["그래요", "answered 그래요"]
+
+
 def test_what_goes_wrong_is_said_kindly_and_logged_without_the_message(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         assert say(Gate(Limits()), agent, "비밀 이야기", Handled(fails=True)) == [refusals()["failed"]]
     (record,) = caplog.records
     assert "OSError in __call__" in record.getMessage()
     assert "비밀" not in caplog.text
+
+
+class Recorder(EventBroker):
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def publish(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+
+class Messenger(OutputChannel):
+    """Fails to take the first message, at once or after a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self.said: list[str] = []
+        self._seconds = seconds
+        self._has_failed = False
+
+    async def send_text_message(self, recipient_id: str, text: str, **kwargs: Any) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            await asyncio.sleep(self._seconds)
+            raise ConnectionError(text)
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_a_crisis_whose_reply_a_messenger_does_not_take_is_kept_and_handed_to_a_human(
+    small_bot: Path, tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for of, name in ((Agent, "handle_message"), (MessageProcessor, "_send_bot_messages")):
+        monkeypatch.setattr(of, name, getattr(of, name))  # what `install` puts there is taken away again
+    monkeypatch.setattr("bot.channels.gate._SEND_SECONDS", 0.2)
+    install(Gate(Limits()))
+    published = Recorder()
+    store = PrivateTrackerStore(event_broker=HandOffBroker(None, published), db=str(tmp_path / "conversations.db"))
+    generator = EndpointConfig(type="bot.nlg.CarefulResponseGenerator")
+    agent = Agent.load(small_bot, Domain.empty(), generator, store)
+    messenger = Messenger(seconds)
+
+    def write(text: str) -> list[str]:
+        """What the messenger takes in answer to it."""
+        before = len(messenger.said)
+        asyncio.run(agent.handle_message(UserMessage(text, messenger, "someone", input_channel="messenger")))
+        return messenger.said[before:]
+
+    with caplog.at_level(logging.ERROR):
+        assert write(IN_CRISIS) == [refusals()["failed"]]
+    assert "A message got no answer" in caplog.text
+    assert IN_CRISIS not in caplog.text
+    tracker = asyncio.run(store.retrieve("someone"))
+    assert tracker is not None
+    assert tracker.get_slot("crisis") == "thinking"
+    notice = agent.domain.responses["utter_crisis_notice"][0]["text"]
+    assert notice in "\n".join(write("안녕하세요"))  # nobody has seen it yet
+    assert [event["kind"] for event in published.events if event["event"] == EVENT_NAME] == ["thinking", "thinking"]
 
 
 def test_without_a_model_nobody_is_met_with_silence() -> None:

@@ -6,7 +6,10 @@ import asyncio
 import json
 import random
 import re
+import ssl
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -258,6 +261,36 @@ def test_a_callback_that_kakao_does_not_take_comes_with_the_next_message(
         address = callbacks.address()
         callbacks.refused.add(address.rsplit("/", 1)[-1])
         assert (await kakao.say("민지", "하나 0.5s", address)).is_promise
+        await asyncio.sleep(0.7)
+        assert (await kakao.say("민지", "둘")).texts == ["민지: 하나 0.5s", "민지: 둘"]
+
+    run(server, scene)
+
+
+def test_a_callback_to_who_cannot_prove_to_be_kakao_comes_with_the_next_message(
+    server: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kakao_turns, "_CALLBACK_SECONDS", 1.0)
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(certificate, key)
+
+    async def scene(kakao: KakaoSimulator) -> None:
+        async with await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=own) as impostor:
+            address = f"https://127.0.0.1:{impostor.sockets[0].getsockname()[1]}/x"
+            assert (await kakao.say("민지", "하나 0.5s", address)).is_promise
+            await asyncio.sleep(1)
+        assert (await kakao.say("민지", "둘")).texts == ["민지: 하나 0.5s", "민지: 둘"]
+
+    run(server, scene)
+    assert "certificate verify failed" in caplog.text
+
+
+def test_a_callback_to_no_possible_address_comes_with_the_next_message(server: httpx.Client) -> None:
+    async def scene(kakao: KakaoSimulator) -> None:
+        assert (await kakao.say("민지", "하나 0.5s", f"http://{'a' * 64}.127.0.0.1/x")).is_promise
         await asyncio.sleep(0.7)
         assert (await kakao.say("민지", "둘")).texts == ["민지: 하나 0.5s", "민지: 둘"]
 

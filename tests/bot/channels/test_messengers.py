@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -18,6 +19,9 @@ import pytest
 import yaml
 from platforms import TOKEN, Call, Platforms, standing_in
 from servers import ROOT, endpoints, free_port, running
+
+from bot.channels.gate import refusals
+from bot.safety.pseudonym import pseudonym
 
 SECRET = "what-signs-the-requests"
 TWILIO_URL = "https://bot.example.org/webhooks/twilio/webhook"
@@ -58,8 +62,8 @@ def _slack_signature(body: bytes, secret: str) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": f"v0={_hex(f'v0:{now}:'.encode() + body, secret)}"}
 
 
-def slack(words: str, secret: str = SECRET) -> Sent:
-    number = next(_numbers)
+def slack(words: str, secret: str = SECRET, number: int = 0) -> Sent:
+    number = number or next(_numbers)
     event = {
         "type": "message", "channel": f"D{number}", "user": f"U{number}", "text": words, "ts": f"{number}.0",
         "channel_type": "im", "client_msg_id": f"c{number}", "team": "T1",
@@ -71,8 +75,8 @@ def slack(words: str, secret: str = SECRET) -> Sent:
     return _json("slack", content, f"D{number}", lambda body: _slack_signature(body, secret))
 
 
-def telegram(words: str | None, secret: str = "", **other: Any) -> Sent:
-    number = next(_numbers)
+def telegram(words: str | None, secret: str = "", kind: str = "message", number: int = 0, **other: Any) -> Sent:
+    number = number or next(_numbers)
     chat = {"id": number, "first_name": "민지", "type": "private"}
     sender = {"id": number, "is_bot": False, "first_name": "민지", "language_code": "ko"}
     message = {
@@ -85,7 +89,7 @@ def telegram(words: str | None, secret: str = "", **other: Any) -> Sent:
     }
     secret = secret or hashlib.sha256(f"webhook {TOKEN}".encode()).hexdigest()
     header = {"X-Telegram-Bot-Api-Secret-Token": secret}
-    return _json("telegram", {"update_id": number, "message": message}, str(number), lambda body: header)
+    return _json("telegram", {"update_id": next(_numbers), kind: message}, str(number), lambda body: header)
 
 
 def facebook(words: str, secret: str = SECRET, more: tuple[str, ...] = ()) -> Sent:
@@ -125,9 +129,10 @@ def _line_signature(body: bytes, secret: str) -> dict[str, str]:
     return {"X-Line-Signature": base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()}
 
 
-def twilio(words: str, secret: str = TOKEN) -> Sent:
+def twilio(words: str, secret: str = TOKEN, **other: str) -> Sent:
     number = f"+8210{next(_numbers):08}"
     fields = {"MessageSid": "SM1", "AccountSid": "AC1", "From": number, "To": "+15005550006", "Body": words, "NumMedia": "0"}
+    fields |= other
     signed = TWILIO_URL + "".join(f"{name}{fields[name]}" for name in sorted(fields))
     signature = base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha1")).decode()
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8", "X-Twilio-Signature": signature}
@@ -206,6 +211,7 @@ def bot(small_bot: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
         rasa = ["bot.quiet_rasa", "run", "--interface", "127.0.0.1", "--port", str(port), "--model", str(small_bot)]
         rasa += ["--endpoints", str(endpoints(folder, free_port())), "--credentials", str(folder / "credentials.yml")]
         own = {"MATTERMOST_URL": platforms.base("mattermost") + "/api/v4", "CALLBACK_URL": platforms.base("callback") + "/here"}
+        own |= {"MAEUM_HAND_OFF_URL": platforms.base("hand-off"), "MAEUM_HAND_OFF_FOLDER": str(folder / "hand-off")}
         with running(rasa, f"http://127.0.0.1:{port}/webhooks/health/", folder / "rasa.log", **ENVIRONMENT, **own):
             bot = Bot(port, platforms, folder / "rasa.log")
             yield bot
@@ -269,10 +275,31 @@ def test_an_update_that_is_no_message_is_taken_and_ignored(bot: Bot) -> None:
         assert bot.post(sent._replace(body=json.dumps(content).encode())).text == "ignored"
 
 
-@pytest.mark.parametrize("sent", [telegram(None, sticker={"file_id": "f"}), line(None), twilio("")], ids=lambda sent: sent.path)
-def test_a_sticker_or_a_picture_is_answered_with_a_kind_word(bot: Bot, sent: Sent) -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        telegram(None, sticker={"file_id": "f"}),
+        telegram(None, location={"latitude": 37.57, "longitude": 126.98}),
+        line(None),
+        twilio(""),
+        twilio("", Latitude="37.57", Longitude="126.98"),
+    ],
+    ids=lambda sent: sent.path,
+)
+def test_a_sticker_a_picture_or_a_place_is_answered_with_a_kind_word(bot: Bot, sent: Sent) -> None:
     refusals = yaml.safe_load((ROOT / "bot" / "channels" / "refusals.yml").read_text(encoding="utf-8"))
     assert bot.say(sent) == [refusals["blank"]]
+
+
+@pytest.mark.parametrize("kind", ["message", "edited_message"])
+def test_the_words_under_a_picture_on_telegram_are_read(bot: Bot, kind: str) -> None:
+    photo = {"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}
+    assert "109" in bot.say(telegram(None, kind=kind, photo=[photo], caption="죽고 싶어요"))[0]
+
+
+def test_nobody_who_shares_their_way_on_telegram_is_asked_for_words_at_each_step(bot: Bot) -> None:
+    step = telegram(None, kind="edited_message", location={"latitude": 37.57, "longitude": 126.98, "live_period": 60})
+    assert bot.post(step).text == "ignored"
 
 
 @pytest.mark.parametrize("platform", ["telegram", "facebook", "line"])
@@ -306,6 +333,16 @@ def test_line_pushes_what_a_used_reply_token_cannot_bring(bot: Bot) -> None:
     assert call.headers["X-Line-Retry-Key"]
 
 
+def test_two_answers_on_line_arrive_in_their_order(bot: Bot) -> None:
+    source = {"type": "user", "userId": "L-quick"}
+    first, second = line("안녕하세요", reply_token="slow", source=source), line("죽고 싶어요", source=source)
+    for sent in (first, second):
+        assert bot.post(sent).is_success
+    bot.told(second)
+    tokens = [call.content.get("replyToken") for call in bot.platforms.calls]
+    assert tokens.index("slow") < tokens.index(second.recipient)
+
+
 def test_line_calls_a_hotline_at_a_touch_and_leaves_groups_alone(bot: Bot) -> None:
     group = line("죽고 싶어요", source={"type": "group", "groupId": "G1", "userId": "L0"})
     sent = line("죽고 싶어요")
@@ -331,6 +368,31 @@ def test_a_button_of_slack_says_what_it_holds(bot: Bot) -> None:
     body = urlencode({"payload": json.dumps(payload)}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", **_slack_signature(body, SECRET)}
     assert any("109" in answer for answer in bot.say(Sent("slack", body, headers, "D-pressed")))
+
+
+def test_what_is_kept_of_slack_does_not_name_a_persons_channel(bot: Bot) -> None:
+    number = next(_numbers)
+    bot.say(slack("안녕하세요", number=number), number=2)
+    bot.say(slack("고마워요", number=number), number=3)  # by now the first turn is kept
+    with sqlite3.connect(bot.log.with_name("conversations.db")) as connection:
+        rows = connection.execute("SELECT data FROM events WHERE sender_id = ?", [pseudonym(f"U{number}")]).fetchall()
+    kept = "\n".join(data for (data,) in rows)
+    assert json.dumps("안녕하세요") in kept
+    assert f"D{number}" not in kept
+
+
+@pytest.mark.parametrize(("send", "person"), [(slack, "U"), (telegram, "")], ids=["slack", "telegram"])
+def test_a_crisis_whose_reply_a_platform_does_not_take_is_handed_to_a_human_and_goes_on(
+    bot: Bot, send: Callable[..., Sent], person: str
+) -> None:
+    number = next(_numbers)
+    sent = send("죽고 싶어요", number=number)
+    bot.platforms.failing.add(sent.recipient)
+    assert bot.say(sent) == [refusals()["failed"]]
+    bot.say(send("안녕하세요", number=number), number=2)
+    sender = pseudonym(f"{person}{number}")
+    handed_off = bot.platforms.wait(lambda call: call.content.get("sender_id") == sender, number=2)
+    assert [call.content["kind"] for call in handed_off] == ["thinking", "thinking"]
 
 
 def test_a_callback_without_words_is_refused_with_a_sentence(bot: Bot) -> None:

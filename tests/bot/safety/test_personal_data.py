@@ -134,8 +134,23 @@ def test_values_are_masked_wherever_they_stand_and_the_original_is_left() -> Non
     assert value["text"] == phone
 
 
-@pytest.mark.parametrize("text", ["1", "1-", "010-", "공 ", "일에", "1동", "a@", "강남구 1", "\ud800 1", "\u200b1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1", "1-", "010-", "공 ", "일에", "1동", "a@", "강남구 1", "\ud800 1", "\u200b1",
+        f"1 계좌{' ' * 990}", "1" + "\u1100" * 19_999,
+    ],
+    ids=lambda text: repr(text[:10]),
+)  # fmt: skip
 def test_a_long_message_is_read_in_time_that_grows_with_its_length(text: str) -> None:
     start = time.perf_counter()
     mask(text * (20_000 // len(text)))
     assert time.perf_counter() - start < 5
+
+
+def test_a_long_text_hides_nothing_between_the_stretches_in_which_it_is_read() -> None:
+    for label, personal in PERSONAL.items():
+        for before in range(600, 1_200, 25):
+            masked = mask(f"{'가나 ' * (before // 3)}{personal} {'다라 ' * 300}")
+            assert personal not in masked
+            assert masked.count(f"[{label}]") == 1
