@@ -10,6 +10,8 @@ export SQLALCHEMY_SILENCE_UBER_WARNING := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 export CUDA_VISIBLE_DEVICES ?=
+# Compiled once, Rasa starts in 4 seconds instead of 11; all that is compiled lies in .venv and __pycache__.
+unexport PYTHONDONTWRITEBYTECODE
 
 ENCODER := .cache/wellness-encoder/config.json
 MODEL := models/maeum.tar.gz

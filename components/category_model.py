@@ -99,7 +99,11 @@ class CategoryModel:
             served = OnnxEncoder.load(folder / _ENCODER_FOLDER)
             unseen = [texts[index] for index in held_out]
             logits = served.logits(unseen)
-        fusion = learn_fusion(scores, logits, truth)
+        # The encoder can't know a label all of whose texts are held out, and shall not be distrusted for that.
+        known = np.isin(truth, np.delete(targets, held_out)) if encoder is not None else np.ones(len(truth), dtype=bool)
+        if not known.any():
+            known[:] = True
+        fusion = learn_fusion(scores[known], None if logits is None else logits[known], truth[known])
         evidence = HeldOut(fusion.probabilities(scores, logits), truth)
         if encoder is not None and encoder.precision == "int8":
             served = (

@@ -19,7 +19,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
 
-from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError, read_examples
+from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError, kind_of, read_examples
 from components.crisis_lexicon import CrisisLexicon
 from components.crisis_model import CrisisModel
 from components.encoder.settings import EncoderError
@@ -50,7 +50,8 @@ class CrisisDetector(GraphComponent, IntentClassifier):
             "examples": ["data/crisis_utterances.csv"],
             # Spellings and patterns that can only raise the score.
             "lexicon": "data/crisis_lexicon.yml",
-            # Intents or response keys of the training data that are examples of a kind of risk: {"wellness/…": "thinking"}.
+            # Intents or response keys of the training data that are examples of a kind of risk, with those below them:
+            # {"wellness/…": "thinking"}.
             "kinds_of_intents": {},
             # How many examples of all other retrieval intents are learned as harmless at most, a random sample of more; of
             # intents without response keys, such as answers to whether one is safe, all are. How many messages of ordinary
@@ -182,7 +183,7 @@ def examples_of(config: dict[str, Any], intents: list[tuple[str, str]]) -> list[
         examples.setdefault(example.text, example)
     everyday = []
     for text, intent in intents:
-        kind = config["kinds_of_intents"].get(intent)
+        kind = kind_of(intent, config["kinds_of_intents"])
         if kind is None and intent.partition("/")[0] == config["intent"]:
             kind = intent.partition("/")[2] if intent.partition("/")[2] in KINDS else None
             if kind is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +50,12 @@ def read_examples(file: Path) -> list[CrisisExample]:
                 f"{file}: {example.text!r} has the kind {example.kind!r}; it must be one of {', '.join(LABELS)}."
             )
     return examples
+
+
+def kind_of(intent: str, kinds: Mapping[str, str]) -> str | None:
+    """The kind of an intent or response key, or of the nearest category above it; None if there is none in `kinds`."""
+    while intent not in kinds:
+        intent, below, _ = intent.rpartition(".")
+        if not below:
+            return None
+    return kinds[intent]

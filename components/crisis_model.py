@@ -146,21 +146,32 @@ class CrisisModel:
         if len({example.kind == NONE for example in examples}) < 2:
             raise CrisisExamplesError("The crisis detector needs examples with risk and without; give it both.")
         texts = [lexicon.as_read(example.text) for example in examples]
+        # In people's own data a plain "죽고 싶어요" may stand among examples of sadness: it is not learned as harmless.
+        everyday = [place for place, example in enumerate(examples) if example.kind == NONE and example.note == EVERYDAY]
+        at_risk = lexicon.hits([texts[place] for place in everyday]).any(axis=1)
+        left_out = {place for place, hit in zip(everyday, at_risk) if hit}
+        examples = [example for place, example in enumerate(examples) if place not in left_out]
+        texts = [text for place, text in enumerate(texts) if place not in left_out]
         labels = np.array([LABELS.index(example.kind) for example in examples])
         held_out = TrainingSettings(source="").hold_out([example.text for example in examples])
         learned = np.setdiff1d(np.arange(len(texts)), held_out)
+        if any(len(np.unique(labels[part] == LABELS.index(NONE))) < 2 for part in (learned, held_out)):
+            raise CrisisExamplesError(
+                f"The crisis detector holds {len(held_out)} of its {len(texts)} examples out to calibrate on, and needs some"
+                " with risk and some without among them and among the others; give it more of both."
+            )
 
-        features = NgramFeatures.of(texts)
         unseen = [texts[index] for index in held_out]
         logits = np.zeros((len(unseen), len(LABELS)), dtype=np.float32)
         reader = None
-        if encoder:
-            reader = CrisisEncoder.export(encoder, folder, [texts[index] for index in learned], labels[learned])
-            logits = reader.logits(unseen)
-        with ThreadPoolExecutor() as pool:  # liblinear lets go of the interpreter
-            rows = [learned, np.arange(len(texts))]
-            without_held_out, ngrams = pool.map(lambda part: features.learn(part, labels[part], len(LABELS)), rows)
-        said = Said(without_held_out.of(features.values[held_out]), logits, lexicon.hits(unseen))
+        # Kiwi, liblinear and ONNX Runtime let go of the interpreter.
+        with ThreadPoolExecutor() as pool:
+            words = pool.submit(_learn_words, texts, labels, held_out)
+            if encoder:
+                reader = CrisisEncoder.export(encoder, folder, [texts[index] for index in learned], labels[learned])
+                logits = reader.logits(unseen)
+            ngrams, scores = words.result()
+        said = Said(scores, logits, lexicon.hits(unseen))
         calibration = Calibration.learn(said, labels[held_out])
         evidence = CrisisEvidence([examples[index] for index in held_out], calibration(said))
         threshold = threshold_for(evidence, target_recall, false_alarms)
@@ -189,7 +200,7 @@ class CrisisModel:
         np.savez(folder / _NGRAMS_FILE, **asdict(self._ngrams))
         settings = {
             "calibration": asdict(self._calibration),
-            "lexicon": {"spellings": self._lexicon.spellings, "patterns": self._lexicon.patterns},
+            "lexicon": asdict(self._lexicon),
             "threshold": self.threshold,
             "encoder": self._encoder is not None,
         }
@@ -210,6 +221,17 @@ class CrisisModel:
         )
 
 
+def _learn_words(texts: list[str], labels: np.ndarray, held_out: np.ndarray) -> tuple[NgramModel, np.ndarray]:
+    """The model of all canonical texts' n-grams, and what one without the held-out texts says of those, (held out, labels)."""
+    features = NgramFeatures.of(texts)
+    everything = np.arange(len(texts))
+    with ThreadPoolExecutor() as pool:
+        ngrams, without = pool.map(
+            lambda rows: features.learn(rows, labels[rows], len(LABELS)), [everything, np.setdiff1d(everything, held_out)]
+        )
+    return ngrams, without.of(features.values[held_out])
+
+
 def threshold_for(evidence: CrisisEvidence, target_recall: float, false_alarms: float) -> float:
     """The greatest threshold with the recall wanted, but raised as far as it takes to keep everyday talk's false alarms few.
 
@@ -219,7 +241,7 @@ def threshold_for(evidence: CrisisEvidence, target_recall: float, false_alarms: 
     """
     risky = np.array([example.kind != NONE for example in evidence.examples])
     everyday = np.array([example.note == EVERYDAY for example in evidence.examples]) & ~risky
-    for_recall = np.sort(evidence.scores[risky])[int((1 - target_recall) * risky.sum())]
+    for_recall = np.sort(evidence.scores[risky])[min(int((1 - target_recall) * risky.sum()), risky.sum() - 1)]
     if not everyday.any():
         return float(for_recall)
     highest = np.sort(evidence.scores[everyday])[::-1]

@@ -27,6 +27,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
 from components.crisis_answers import CUES_FILE, Answer, AnswerReader, load_cues
+from components.crisis_examples import kind_of
 
 INTENT = "crisis"
 # A person's own risk, rising; and risks to others.
@@ -73,7 +74,8 @@ class CrisisPolicy(Policy):
         return {
             # Above RulePolicy's 6, which an active form's predictions have.
             "priority": 7,
-            # Response keys that are a crisis too, and of which kind, should the detector not have found one.
+            # Response keys that are a crisis too, with those below them, and of which kind, should the detector not have found
+            # one.
             "categories": {
                 "wellness/감정.자살충동": "thinking",
                 "wellness/증상.자해": "acted",
@@ -189,7 +191,8 @@ class CrisisPolicy(Policy):
         confidence = float(message.intent.get("confidence") or 0.0)
         key = str(message.full_retrieval_intent_name or "")
         if message.intent_name != INTENT:
-            return (self.config["categories"][key], confidence) if key in self.config["categories"] else None
+            kind = kind_of(key, self.config["categories"])
+            return (kind, confidence) if kind else None
         detected: dict[str, Any] = message.parse_data.get(INTENT) or {}
         selected = ((message.parse_data.get("response_selector") or {}).get(INTENT) or {}).get("response") or {}
         kinds = (detected.get("kind"), key.partition("/")[2], str(selected.get("intent_response_key")).partition("/")[2])

@@ -6,6 +6,7 @@ Learns in seconds, needs no GPU and no pretrained weights, and fails on other ut
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from components.morphemes import morphemes, morphemes_of_all
 from components.text import squeeze
 
 _BUCKETS = 2**20
+_ROWS = 512  # of a kernel, computed at a time
 
 
 class LexicalModel:
@@ -125,4 +127,16 @@ def _weighted(blocks: Sequence[scipy.sparse.csr_matrix], idf: Sequence[np.ndarra
 
 def _kernel(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:
     """(left rows, right columns): the sum of both blocks' cosines, plus 1 for the intercept."""
-    return (left @ right).toarray() + np.float32(1)
+    kernel = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + _ROWS)
+        kernel[rows] = (left[rows] @ right).toarray()
+
+    if left.shape[0] <= _ROWS:
+        fill(0)
+    else:
+        with ThreadPoolExecutor() as pool:  # SciPy lets go of the interpreter
+            list(pool.map(fill, range(0, left.shape[0], _ROWS)))
+    kernel += 1
+    return kernel

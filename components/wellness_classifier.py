@@ -222,4 +222,5 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
 
 def category_path(label: str) -> tuple[str, ...]:
     """A label's category path: "wellness/감정.걱정" is ("감정", "걱정"), an ordinary intent a path of one."""
-    return tuple((label.partition("/")[2] or label).split("."))
+    intent, _, key = label.partition("/")
+    return tuple(key.split(".")) if key else (intent,)

@@ -139,7 +139,11 @@ def evaluate(
         with tempfile.TemporaryDirectory() as work:
             source = encoder
             if encoder == "embedded":
-                source = str(build_wellness_encoder(WELLNESS_ENCODER if WELLNESS_ENCODER.is_dir() else Path(work) / "encoder"))
+                folder = WELLNESS_ENCODER if WELLNESS_ENCODER.is_dir() else Path(work) / "encoder"
+                try:
+                    source = str(build_wellness_encoder(folder))
+                except OSError as error:  # not of the figures' file
+                    raise EncoderError(str(error)) from error
             result = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=source))
         result.figures["encoder"] = encoder
         known = learned_texts().intersection(result.texts) if encoder == "embedded" else ()

@@ -12,11 +12,10 @@ from statistics import median
 import numpy as np
 import yaml
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.model_selection import StratifiedKFold
 
 from components.lexical import LexicalModel
 from training.dataset import WELLNESS_COLUMNS, WellnessData, wellness_data
-from training.tables import read_table
+from training.tables import TableError, read_table
 
 MIN_UTTERANCES = 12
 MIN_ANSWERS = 3
@@ -58,6 +57,8 @@ def check(file: Path, banned: Path, classify: bool = True) -> CheckReport:
     """
     data = wellness_data(read_table(file, [WELLNESS_COLUMNS])[1])
     texts = [(category, text) for category, utterances in data.utterances.items() for text in utterances]
+    if not texts:
+        raise TableError(f"{file}: no row has both a 구분 and a 유저; there is nothing to check.")
     report = CheckReport()
     _count(data, [text for _, text in texts], report)
     report.problems += [f"duplicate: {text!r}" for text in data.duplicates]
@@ -153,7 +154,9 @@ def _classify(texts: list[tuple[str, str]], report: CheckReport) -> None:
     names = sorted({category for category, _ in texts})
     labels = np.array([names.index(category) for category, _ in texts])
     utterances = [text for _, text in texts]
-    folds = [left_out for _, left_out in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(utterances, labels)]
+    # In the order of their categories, so that each is spread over the folds, however few utterances it has.
+    order = np.lexsort((np.random.default_rng(0).random(len(labels)), labels))
+    folds = [fold for start in range(FOLDS) if len(fold := order[start::FOLDS])]
     scores = np.zeros((len(texts), len(names)), dtype=np.float32)
     scores[np.concatenate(folds)] = np.concatenate(LexicalModel().fit(utterances, labels, len(names), folds))
     ranked = np.argsort(-scores, axis=1)[:, :3]

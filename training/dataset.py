@@ -88,7 +88,7 @@ def wellness_data(rows: list[Row], crisis_categories: Collection[str] = ()) -> W
         {}, {category: texts for category, texts in answers.items() if texts}, rows_without_category=without_category
     )
     for utterance, categories in stands_in.items():
-        candidates = [name for name in categories if name in crisis_categories] or list(categories)
+        candidates = [name for name in categories if _stands_below(name, crisis_categories)] or list(categories)
         data.utterances.setdefault(max(candidates, key=categories.__getitem__), []).append(utterance)
         repeated = sum(count - 1 for count in categories.values())
         if repeated:
@@ -96,6 +96,11 @@ def wellness_data(rows: list[Row], crisis_categories: Collection[str] = ()) -> W
         if len(categories) > 1:
             data.conflicts[utterance] = sorted(categories)
     return data
+
+
+def _stands_below(category: str, others: Collection[str]) -> bool:
+    """Whether it is one of the other categories or stands below one."""
+    return any(f"{category}/".startswith(f"{other}/") for other in others)
 
 
 def category_path(cell: str) -> str:

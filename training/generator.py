@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ctranslate2
 import numpy as np
@@ -81,15 +82,19 @@ def finetune_generator(settings: GeneratorSettings, pairs: list[tuple[str, str]]
     """
     load_checkpoint(settings.encoder)  # now, because training may take hours
     model, tokenizer = _load(settings.source)
-    sequences = [_token_ids(tokenizer, question, answer) for question, answer in pairs]
-    sequences = [ids for ids in sequences if len(ids) <= settings.max_length]
-    if len(sequences) < 2:
+    examples: list[dict[str, Any]] = [
+        {"input_ids": ids, "question": question}
+        for question, answer in pairs
+        if len(ids := _token_ids(tokenizer, question, answer)) <= settings.max_length
+    ]
+    if len(examples) < 2:
         raise GeneratorError(
             f"fewer than two pairs are at most {settings.max_length} tokens long; nothing is left to learn from."
         )
     checkpoints = Path(".cache/finetune-generator") / run_name(settings, pairs)
-    examples = [{"input_ids": ids} for ids in sequences]
-    trainer = fine_tune(model, examples, _collate, settings, checkpoints, settings.hold_out([str(ids) for ids in sequences]))
+    # By the question: it stands with every answer of its category, and with none of them may it be learned.
+    held_out = settings.hold_out([example.pop("question") for example in examples])
+    trainer = fine_tune(model, examples, _collate, settings, checkpoints, held_out)
     loss = float(trainer.evaluate()["eval_loss"])
     export(trainer.model, tokenizer, out)
     export_known(settings.encoder, pairs, out)

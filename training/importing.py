@@ -160,7 +160,7 @@ def _parent_answers(folder: DataFolder) -> dict[str, list[str]]:
 
 
 def _check_names(data: WellnessData) -> None:
-    """Raises TableError if two categories would have one name in Rasa, as "가/나" and "가.나" would."""
+    """Raises TableError if two categories would have one name in Rasa, as "가.나" and "가·나" would."""
     names: dict[str, str] = {}
     for category in data.categories:
         other = names.setdefault(rasa_data.full_intent(category), category)

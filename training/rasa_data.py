@@ -84,8 +84,11 @@ def _call(hotline: Hotline, payload: str) -> dict[str, str]:
 
 
 def full_intent(category: str) -> str:
-    """The category's response key in Rasa: "감정/걱정" is "wellness/감정.걱정" (Rasa allows one slash)."""
-    return f"{RETRIEVAL_INTENT}/{category.replace('/', '.')}"
+    """The category's response key in Rasa: "감정/걱정" is "wellness/감정.걱정" (Rasa allows one slash).
+
+    A full stop in a category's own name becomes "·": "1.1 불안" is no category below "1".
+    """
+    return f"{RETRIEVAL_INTENT}/{category.replace('.', '·').replace('/', '.')}"
 
 
 def answers_by_category(

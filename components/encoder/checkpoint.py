@@ -11,12 +11,17 @@ from pathlib import Path
 os.environ.setdefault("USE_TORCH", "1")
 
 from huggingface_hub import model_info, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import cached_file, logging
 
 from components.encoder.settings import EncoderError
 from components.encoder.tokenizer import EncoderTokenizer, FastTokenizer, PieceTokenizer
 
+# The types whose layers take what `network.Head` gives them: states and a mask, nothing else.
+_TYPES = ("bert", "electra", "roberta", "xlm-roberta", "camembert")
+# Made here, and fetched from nowhere.
+_WELLNESS_ENCODER = ".cache/wellness-encoder"
 # The SentencePiece model of monologg/kobert, which no other checkpoint has.
 _KOBERT_FILE = "tokenizer_78b3253a26.model"
 
@@ -25,16 +30,17 @@ def load_checkpoint(source: str) -> tuple[PreTrainedModel, EncoderTokenizer, int
     """The model without any task's head, its tokenizer and the id it pads with.
 
     Raises:
-        EncoderError: `source` is neither a folder with a checkpoint nor an id that can be fetched.
+        EncoderError: `source` is neither a folder with a checkpoint nor an id that can be fetched, or its type isn't supported.
     """
     try:
         require_fetchable(source)
+        model_type = AutoConfig.from_pretrained(source).model_type
+        if model_type not in _TYPES:
+            raise EncoderError(f"The encoder '{source}' is of the type {model_type}; supported are {', '.join(_TYPES)}.")
         # Eager attention is what exports to ONNX with dynamic shapes, whatever the architecture.
         with _without_warnings():  # of a pooler that the checkpoint lacks and nobody uses
             model = AutoModel.from_pretrained(source, attn_implementation="eager")
         tokenizer, pad_id = _tokenizer(source)
-        if not hasattr(getattr(model, "encoder", None), "layer"):
-            raise ValueError(f"a {type(model).__name__} is not built of layers as BERT, ELECTRA and RoBERTa are")
     except (OSError, ValueError) as error:
         raise EncoderError(why_not_loaded(source, error, "encoder", "set `encoder:` in config.yml to")) from error
     return model, tokenizer, pad_id
@@ -58,12 +64,17 @@ def require_fetchable(source: str) -> None:
 
 def why_not_loaded(source: str, error: Exception, kind: str, remedy: str) -> str:
     """One sentence about a checkpoint that could not be loaded: what it is, why, and what to do."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     if Path(source).is_dir():
-        reason = str(error).strip().splitlines()[0].rstrip(".")
         return (
             f"The folder '{source}' holds no {kind} that can be loaded: {reason}; it must have config.json, the weights and the"
             " tokenizer's files."
         )
+    if source.startswith((".", "/")):
+        what_to_do = "`make data` builds it" if source == _WELLNESS_ENCODER else f"{remedy} the folder it is in"
+        return f"There is no folder '{source}' to load the {kind} from: {what_to_do}."
+    if isinstance(error, ValueError) and not isinstance(error, (OSError, HFValidationError)):  # it came after fetching
+        return f"The {kind} '{source}' can't be used: {reason}."
     return (
         f"The {kind} '{source}' could not be fetched from the Hugging Face hub ({type(error).__name__}): check the id and the"
         f" network, or download it elsewhere and {remedy} the folder it is in."

@@ -45,10 +45,11 @@ class OnnxTrunk:
     def load(cls, folder: Path, file: Path | None = None) -> OnnxTrunk:
         """The trunk exported into `folder`, or the same with the weights of another file; equal ones are loaded once."""
         file = file or folder / TRUNK_FILE
-        key = _digest(file)
+        written = (folder / SETTINGS_FILE).read_text(encoding="utf-8")
+        key = _digest(file) + written
         trunk = _trunks.get(key)
         if trunk is None:
-            settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+            settings = json.loads(written)
             trunk = _trunks[key] = cls(file, load_tokenizer(folder), settings["pad_id"], settings["max_length"])
         return trunk
 
@@ -78,7 +79,7 @@ class OnnxTrunk:
         return hidden, mask
 
 
-# Those in use, by the digest of their weights.
+# Those in use, by the digest of their weights and by their settings.
 _trunks: WeakValueDictionary[str, OnnxTrunk] = WeakValueDictionary()
 
 

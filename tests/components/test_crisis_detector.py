@@ -7,6 +7,7 @@ import csv
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from components.crisis_detector import CRISIS, CrisisDetector, examples_of
 from components.crisis_encoder import CrisisHead
 from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, read_examples
 from components.crisis_lexicon import CrisisLexicon
-from components.crisis_model import Calibration, CrisisEvidence, Said, threshold_for, windows
+from components.crisis_model import Calibration, CrisisEvidence, CrisisModel, Said, threshold_for, windows
 from components.crisis_ngrams import NgramFeatures
 
 ROOT = Path(__file__).parents[2]
@@ -225,6 +226,29 @@ def test_examples_of_ordinary_intents_are_all_harmless_and_of_retrieval_intents_
     assert examples["자살시도를 두 번 했습니다"].kind == "acted"
 
 
+def test_a_category_below_one_of_a_kind_is_of_that_kind(tmp_path: Path) -> None:
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))]}
+    below, beside = ("세 번째로 살아났습니다", "wellness/증상.자살시도.반복"), ("잠이 옵니다", "wellness/증상.자살")
+    kinds = {example.text: example.kind for example in examples_of(config, [below, beside])}
+    assert (kinds[below[0]], kinds[beside[0]]) == ("acted", NONE)
+
+
+def test_a_plain_wish_to_die_in_another_category_is_not_learned_as_harmless(tmp_path: Path) -> None:
+    examples = read_examples(few_examples(tmp_path))
+    everyday = [CrisisExample(f"{number}번째로 죽고 싶다는 생각뿐이에요", NONE, EVERYDAY) for number in range(200)]
+    lexicon = CrisisLexicon.read(Path(CONFIG["lexicon"]))
+    model = CrisisModel.train([*examples, *everyday], lexicon, tmp_path)
+    assert model.evidence is not None
+    assert not {example.text for example in everyday} & {example.text for example in model.evidence.examples}
+    assert 1 - model.predict(["네 번째로 죽고 싶다는 생각뿐이에요"])[0, -1] > model.threshold
+
+
+def test_examples_that_leave_nothing_to_calibrate_on_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    examples = [CrisisExample(f"{number}월에는 이사를 합니다", NONE) for number in range(60)]
+    with pytest.raises(CrisisExamplesError, match="give it more of both"):
+        CrisisModel.train([*examples, CrisisExample("죽고 싶어요", "thinking")], CrisisLexicon({}, {}), tmp_path)
+
+
 def test_an_encoder_is_exported_and_served_without_torch(koelectra: Path, storage: LocalModelStorage, tmp_path: Path) -> None:
     config = CONFIG | {"examples": [str(few_examples(tmp_path))], "encoder": str(koelectra)}
     detector = CrisisDetector.create(config, storage, Resource("small"), context())
@@ -271,6 +295,26 @@ def test_the_lexicon_can_only_raise_the_score(weight: float, kind_index: int, sc
     assert with_hit >= without - 1e-12
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("자1살 생각이 자꾸 나요", "자살 생각이 자꾸 나요"),
+        ("죽1고싶다", "죽고싶다"),
+        ("자x해 또 함", "자해 또 함"),
+        ("동생이 유s서 썼대", "동생이 유서 썼대"),
+        ("여자3살 남자5살 키워요", "여자3살 남자5살 키워요"),
+        ("혼자 1살 차이", "혼자 1살 차이"),
+        ("여자2살이에요", "여자2살이에요"),
+        ("자１살 생각", "자살 생각"),
+        (unicodedata.normalize("NFD", "자1살 생각"), "자살 생각"),
+        ("Kill  myself", "자살하고 싶다"),
+        ("I wanna die.", "i 죽고 싶다"),
+    ],
+)
+def test_a_digit_or_latin_letter_inside_hides_no_word(written: str, read: str) -> None:
+    assert CrisisLexicon.read(Path(CONFIG["lexicon"])).as_read(written) == read
+
+
 def test_what_the_lexicon_weighs_is_learned() -> None:
     """Words and encoder know nothing here; the lexicon alone tells."""
     labels = np.array([0, 5] * 50)
@@ -298,6 +342,7 @@ def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
     assert np.mean(risk[:50] >= for_recall) >= 0.9
     bounded = threshold_for(evidence, 0.9, 0.02)
     assert bounded > for_recall
+    assert threshold_for(evidence, 0.0, 1.0) == 0.9
     assert np.mean(risk[50:] >= bounded) <= 0.02
 
 

@@ -114,6 +114,8 @@ def test_a_crisis_of_no_kind_is_answered_all_the_same(dialogue: Dialogue) -> Non
 
 def test_a_crisis_category_of_the_dataset_begins_the_protocol_too(dialogue: Dialogue) -> None:
     assert dialogue.say("wellness/감정.자살충동") == ["utter_crisis_thinking"]
+    assert dialogue.say("crisis_safe") == ["utter_crisis_safe"]
+    assert dialogue.say("wellness/증상.자해.반복") == ["utter_crisis_acted"]
     assert dialogue.say("wellness/증상.불면") == ["utter_crisis_unclear"]
 
 

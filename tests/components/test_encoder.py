@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -103,7 +106,11 @@ def test_components_with_the_same_trunk_share_it(koelectra: Path, examples: Exam
         (tmp_path / name).mkdir()
         settings_ = EncoderSettings(source=str(koelectra), trained_layers=0)
         finetune(settings_, examples[0], labels, 3, HELD_OUT, tmp_path / name)
-    assert OnnxTrunk.load(tmp_path / "one") is OnnxTrunk.load(tmp_path / "other")
+    one = OnnxTrunk.load(tmp_path / "one")
+    assert one is OnnxTrunk.load(tmp_path / "other")
+    written = json.loads((tmp_path / "other" / "encoder.json").read_text(encoding="utf-8"))
+    (tmp_path / "other" / "encoder.json").write_text(json.dumps(written | {"max_length": 8}), encoding="utf-8")
+    assert one is not OnnxTrunk.load(tmp_path / "other")  # it reads less of a text
 
 
 @pytest.mark.parametrize("kinds", [2, 3])
@@ -198,6 +205,73 @@ def test_a_folder_without_a_checkpoint_is_said_in_one_sentence(tmp_path: Path) -
     with pytest.raises(EncoderError, match=rf"^The folder '{tmp_path}' holds no encoder") as error:
         load_checkpoint(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    monkeypatch.chdir(tmp_path)
+    for source, remedy in (
+        (str(tmp_path / "no"), "config.yml"),
+        ("./no", "config.yml"),
+        (".cache/wellness-encoder", "make data"),
+    ):
+        with pytest.raises(EncoderError, match=rf"^There is no folder '{source}' to load the encoder from: .*{remedy}"):
+            load_checkpoint(source)
+
+
+@pytest.mark.parametrize("kind", ["deberta-v2", "big_bird", "mpnet"])
+def test_an_encoder_that_cannot_work_is_refused_by_its_type(kind: str, koelectra: Path, tmp_path: Path) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    _swap_model(koelectra, kind, tmp_path)
+    with pytest.raises(EncoderError, match=rf"^The encoder '{tmp_path}' is of the type {kind}; supported are bert, electra,"):
+        load_checkpoint(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["bert", "electra", "roberta", "xlm-roberta", "camembert"])
+def test_the_layers_of_every_supported_type_say_alone_what_they_say_in_the_whole(
+    kind: str, koelectra: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from components.encoder.checkpoint import load_checkpoint
+    from components.encoder.network import Head, Trunk, mean
+
+    _swap_model(koelectra, kind, tmp_path)
+    model, tokenizer, _ = load_checkpoint(str(tmp_path))
+    ids = torch.tensor([tokenizer.encode("잠이 안 와요")])
+    with torch.no_grad():
+        whole = mean(model.eval()(ids).last_hidden_state, torch.ones_like(ids))
+        trunk = Trunk(model, frozen=1)
+        head = Head(*trunk.upper, model.config.hidden_size, 3).eval()
+        parts = head.vectors(trunk(ids, torch.ones_like(ids)), torch.ones_like(ids))
+    torch.testing.assert_close(parts, whole)
+
+
+def test_why_an_encoder_of_the_hub_cannot_be_used_is_said(koelectra: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "hub" / "models--someone--slow"
+    shutil.copytree(koelectra, cached / "snapshots" / "1")
+    (cached / "snapshots" / "1" / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "CanineTokenizer"}', encoding="utf-8"
+    )
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("1", encoding="utf-8")
+    code = "from components.encoder.checkpoint import load_checkpoint; load_checkpoint('someone/slow')"
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "EncoderError: The encoder 'someone/slow' can't be used: its tokenizer has no fast version.\n" in done.stderr
+
+
+def _swap_model(source: Path, kind: str, folder: Path) -> None:
+    """Writes a tiny model of the kind into the folder, with the tokenizer of the checkpoint in `source`."""
+    from transformers import AutoConfig, AutoModel
+
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    config = AutoConfig.for_model(
+        kind, vocab_size=300, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, pad_token_id=0
+    )
+    AutoModel.from_config(config).save_pretrained(folder)
 
 
 def test_serving_an_encoder_imports_neither_torch_nor_transformers() -> None:

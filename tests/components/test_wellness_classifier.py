@@ -15,6 +15,10 @@ import rasa.model_training
 from rasa.core.agent import Agent
 from rasa.shared.exceptions import RasaException
 
+from components.category_model import CategoryModel
+from components.encoder.settings import EncoderSettings
+from components.wellness_classifier import category_path
+
 CONFIGS = Path(__file__).parent.parent / "configs"
 NLU = """\
 version: "3.1"
@@ -119,6 +123,21 @@ def test_an_encoder_is_fine_tuned_inside_rasa_train(kind: str, tmp_path: Path, r
     assert [parsed["intent_ranking"] for parsed in first] == [parsed["intent_ranking"] for parsed in second]
     with tarfile.open(model) as archive:
         assert {"trunk.onnx", "head.onnx"} <= {Path(name).name for name in archive.getnames()}
+
+
+def test_labels_that_the_encoder_has_not_seen_do_not_make_it_distrusted(koelectra: Path, examples: Any, tmp_path: Path) -> None:
+    encoder = EncoderSettings(source=str(koelectra), trained_layers=0, precision="fp32")
+    alone = [f"{number}번째 낯선 이야기예요" for number in range(40)]
+    trusted = []
+    for texts, labels in [examples, ([*examples[0], *alone], [*examples[1], *alone])]:
+        CategoryModel.train(list(texts), list(labels), tmp_path, encoder)
+        trusted.append(json.loads((tmp_path / "category_model.json").read_text(encoding="utf-8"))["fusion"][2])
+    assert trusted[1] > 0.3 * trusted[0]
+
+
+def test_a_full_stop_in_an_intents_name_is_no_step_of_a_path() -> None:
+    assert category_path("ask.age") == ("ask.age",)
+    assert category_path("wellness/감정.걱정") == ("감정", "걱정")
 
 
 def test_the_classifier_needs_no_tokenizer_of_ours(tmp_path: Path) -> None:

