@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "docs" / "channels" / "pictures"
 SAID = ["요즘 밤에 잠이 안 와요", "팀장님이 사람들 앞에서 소리를 질러요"]
@@ -43,8 +43,8 @@ def _talk(page: Page, messages: list[str]) -> None:
         answers = page.locator(".bot").count()
         page.get_by_label("보낼 말").fill(message)
         page.get_by_label("보내기", exact=True).click()
-        page.wait_for_function("answers => document.querySelectorAll('.bot').length > answers", arg=answers)
-    page.wait_for_function("document.querySelectorAll('.trouble').length === 0")
+        page.locator(".bot").nth(answers).wait_for()  # the page's policy lets nothing be evaluated in it
+    expect(page.locator(".trouble")).to_have_count(0)
 
 
 def _save(page: Page, name: str) -> None:
