@@ -10,7 +10,7 @@ export SQLALCHEMY_SILENCE_UBER_WARNING := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
 export CUDA_VISIBLE_DEVICES ?=
-# Compiled once, Rasa starts in 4 seconds instead of 11; all that is compiled lies in .venv and __pycache__.
+# Compiled once, Rasa and its libraries are imported in a third of the time; all of it lies in .venv and __pycache__.
 unexport PYTHONDONTWRITEBYTECODE
 
 ENCODER := .cache/wellness-encoder/config.json

@@ -100,8 +100,8 @@ class CategoryModel:
             unseen = [texts[index] for index in held_out]
             logits = served.logits(unseen)
         # The encoder can't know a label all of whose texts are held out, and shall not be distrusted for that.
-        known = np.isin(truth, np.delete(targets, held_out)) if encoder is not None else np.ones(len(truth), dtype=bool)
-        if not known.any():
+        known = np.isin(truth, np.delete(targets, held_out))
+        if not known.any():  # nor is any label known where each text is left out once
             known[:] = True
         fusion = learn_fusion(scores[known], None if logits is None else logits[known], truth[known])
         evidence = HeldOut(fusion.probabilities(scores, logits), truth)

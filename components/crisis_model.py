@@ -147,11 +147,12 @@ class CrisisModel:
             raise CrisisExamplesError("The crisis detector needs examples with risk and without; give it both.")
         texts = [lexicon.as_read(example.text) for example in examples]
         # In people's own data a plain "죽고 싶어요" may stand among examples of sadness: it is not learned as harmless.
-        everyday = [place for place, example in enumerate(examples) if example.kind == NONE and example.note == EVERYDAY]
-        at_risk = lexicon.hits([texts[place] for place in everyday]).any(axis=1)
-        left_out = {place for place, hit in zip(everyday, at_risk) if hit}
-        examples = [example for place, example in enumerate(examples) if place not in left_out]
-        texts = [text for place, text in enumerate(texts) if place not in left_out]
+        kept = [
+            (example, text)
+            for example, text in zip(examples, texts)
+            if (example.kind, example.note) != (NONE, EVERYDAY) or not lexicon.hits([text]).any()
+        ]
+        examples, texts = [example for example, _ in kept], [text for _, text in kept]
         labels = np.array([LABELS.index(example.kind) for example in examples])
         held_out = TrainingSettings(source="").hold_out([example.text for example in examples])
         learned = np.setdiff1d(np.arange(len(texts)), held_out)

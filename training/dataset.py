@@ -88,7 +88,8 @@ def wellness_data(rows: list[Row], crisis_categories: Collection[str] = ()) -> W
         {}, {category: texts for category, texts in answers.items() if texts}, rows_without_category=without_category
     )
     for utterance, categories in stands_in.items():
-        candidates = [name for name in categories if _stands_below(name, crisis_categories)] or list(categories)
+        in_crisis = [name for name in categories if any(stands_below(name, crisis) for crisis in crisis_categories)]
+        candidates = in_crisis or list(categories)
         data.utterances.setdefault(max(candidates, key=categories.__getitem__), []).append(utterance)
         repeated = sum(count - 1 for count in categories.values())
         if repeated:
@@ -98,9 +99,9 @@ def wellness_data(rows: list[Row], crisis_categories: Collection[str] = ()) -> W
     return data
 
 
-def _stands_below(category: str, others: Collection[str]) -> bool:
-    """Whether it is one of the other categories or stands below one."""
-    return any(f"{category}/".startswith(f"{other}/") for other in others)
+def stands_below(category: str, other: str) -> bool:
+    """Whether it is the other category or stands below it."""
+    return f"{category}/".startswith(f"{other}/")
 
 
 def category_path(cell: str) -> str:

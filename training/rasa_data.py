@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bot.safety.hotlines import Hotline, hotlines, named_in
-from training.dataset import WellnessData
+from training.dataset import WellnessData, stands_below
 
 RETRIEVAL_INTENT = "wellness"
 CRISIS_INTENT = "crisis"
@@ -64,7 +64,7 @@ class Crisis:
 
     def replies_to(self, category: str) -> list[str] | None:
         """The fixed replies of a crisis category or of one below it; None for any other."""
-        return next((texts for crisis, texts in self.replies.items() if f"{category}/".startswith(f"{crisis}/")), None)
+        return next((texts for crisis, texts in self.replies.items() if stands_below(category, crisis)), None)
 
 
 def _crisis_response(
