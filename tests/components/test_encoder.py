@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.discriminant import discriminant
 from components.encoder.settings import EncoderError, EncoderSettings
 from components.encoder.tokenizer import PieceTokenizer, load_tokenizer
 
@@ -114,16 +115,30 @@ def test_components_with_the_same_trunk_share_it(koelectra: Path, examples: Exam
 
 
 @pytest.mark.parametrize("kinds", [2, 3])
-def test_a_head_alone_learns_by_discriminant_analysis(koelectra: Path, examples: Examples, tmp_path: Path, kinds: int) -> None:
+def test_a_head_alone_is_a_discriminant_analysis_of_the_vectors(
+    koelectra: Path, examples: Examples, tmp_path: Path, kinds: int
+) -> None:
     from components.encoder.finetune import finetune
-    from components.encoder.onnx_encoder import OnnxEncoder
+    from components.encoder.onnx_encoder import OnnxEncoder, OnnxTrunk
 
     labels = np.unique(examples[1], return_inverse=True)[1]
     texts = [text for text, label in zip(examples[0], labels) if label < kinds]
     labels = labels[labels < kinds]
     finetune(EncoderSettings(source=str(koelectra), trained_layers=0), texts, labels, kinds, np.array([1]), tmp_path)
-    predicted = OnnxEncoder.load(tmp_path).logits(texts).argmax(axis=1)
-    assert (predicted == labels).mean() > 0.8
+    vectors = OnnxTrunk.load(tmp_path).vectors(texts)
+    weights, biases = discriminant(np.delete(vectors, 1, axis=0), np.delete(labels, 1), kinds)
+    np.testing.assert_allclose(OnnxEncoder.load(tmp_path).logits(texts), vectors @ weights.T + biases, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_discriminant_analysis_tells_labels_apart(kinds: int) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % kinds
+    vectors = random.normal(size=(60, 8)) + 4 * np.eye(8)[labels]
+    weights, biases = discriminant(vectors, labels, kinds + 1)
+    logits = vectors @ weights.T + biases
+    assert (logits[:, :kinds].argmax(axis=1) == labels).mean() > 0.95
+    assert (logits[:, kinds] < logits[:, :kinds].min(axis=1)).all(), "a label that no vector has is never likely"
 
 
 def test_fine_tuning_learns_and_leaves_only_what_is_served(
