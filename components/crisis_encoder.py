@@ -10,7 +10,7 @@ import numpy as np
 
 from components.crisis_examples import LABELS
 from components.discriminant import discriminant
-from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk
+from components.encoder.onnx_encoder import OnnxTrunk
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,10 @@ class CrisisEncoder:
         Raises:
             components.encoder.settings.EncoderError: the encoder can't be loaded.
         """
-        from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps TensorFlow out, so it comes first)
-        from components.encoder.finetune import export_trunk, write_settings
-        from components.encoder.network import Trunk
+        from components.encoder.finetune import export_frozen
         from components.encoder.settings import EncoderSettings
 
-        encoder, tokenizer, pad_id = load_checkpoint(source)
-        max_length = min(EncoderSettings(source).max_length, encoder.config.max_position_embeddings)
-        write_settings(folder, tokenizer, pad_id, max_length)
-        export_trunk(Trunk(encoder, len(encoder.encoder.layer)), folder / TRUNK_FILE)
+        export_frozen(source, EncoderSettings(source).max_length, folder)
         trunk = OnnxTrunk.load(folder)
         head = CrisisHead.load(Path(source)) or CrisisHead.learn(trunk.vectors(texts), labels)
         head.save(folder)

@@ -29,6 +29,7 @@ _HANGUL, _PUNCTUATION = r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]*", r"[!-/:-@
 _KEPT = re.compile(rf"▁?(?:{_HANGUL}|[!-~]|[0-9]+|{_PUNCTUATION})|▁que|ry")
 # The model was trained to read what people ask behind this; the tokenizer puts it before every text.
 _PREFIX = "query:"
+PREFIX_TOKEN = "<prefix>"  # what stands for it in the tokenizer's template
 
 _CARD = """---
 license: mit
@@ -226,10 +227,10 @@ def _tokenizer(packed: _Packed, kept: list[int], special: dict[str, int]) -> Tok
     prefix = tokenizer.encode(_PREFIX)
     bos, eos = (packed.pieces[packed.special[name]] for name in ("bos", "eos"))
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{bos} <prefix> $A {eos}",
+        single=f"{bos} {PREFIX_TOKEN} $A {eos}",
         special_tokens=[
             (bos, special["bos"]),
-            {"id": "<prefix>", "ids": prefix.ids, "tokens": prefix.tokens},
+            {"id": PREFIX_TOKEN, "ids": prefix.ids, "tokens": prefix.tokens},
             (eos, special["eos"]),
         ],
     )

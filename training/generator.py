@@ -22,8 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bot.generator import BEGIN, END, TOKENIZER_FILE
 from bot.reply_ranking import ENCODER_FOLDER, KNOWN_FILE, sentence_vectors
-from components.encoder.finetune import export_trunk, write_settings
-from components.encoder.network import Trunk
+from components.encoder.finetune import export_frozen
 from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk, quantise
 from components.trainer import Example, fine_tune, run_name
 from components.training_settings import TrainingSettings
@@ -121,9 +120,7 @@ def export_known(encoder: str, pairs: list[tuple[str, str]], folder: Path) -> No
     """Writes into `folder` what `ReplyRanker` loads: the encoder, and the vectors of the pairs' texts."""
     ranking = folder / ENCODER_FOLDER
     ranking.mkdir()
-    model, tokenizer, pad_id = load_checkpoint(encoder)
-    write_settings(ranking, tokenizer, pad_id, min(_RANKED_LENGTH, model.config.max_position_embeddings))
-    export_trunk(Trunk(model, frozen=len(model.encoder.layer)), ranking / TRUNK_FILE)
+    export_frozen(encoder, _RANKED_LENGTH, ranking)
     # In int8 it takes a quarter of the memory, and the order of replies hardly changes.
     quantise(ranking / TRUNK_FILE).replace(ranking / TRUNK_FILE)
     known = OnnxTrunk.load(ranking)

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from components.encoder.tokenizer import EncoderTokenizer, load_tokenizer
-from components.text import normalise
+from components.text import squeeze
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -144,8 +144,12 @@ def onnx_session(file: Path) -> onnxruntime.InferenceSession:
 
 
 def token_ids(tokenizer: EncoderTokenizer, text: str, max_length: int) -> list[int]:
-    """The ids a model is given for `text`; of one longer than `max_length` tokens, its beginning and its end."""
-    ids = tokenizer.encode(normalise(text).text)
+    """The ids a model is given for `text`; of one longer than `max_length` tokens, its beginning and its end.
+
+    As the detector reads it, in lower case, "ㅠㅠㅠㅠ" as "ㅠㅠ", without a full stop, so that a message goes through a trunk
+    that both have once.
+    """
+    ids = tokenizer.encode(squeeze(text).removesuffix("."))
     if len(ids) <= max_length:
         return ids
     head = max_length // 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,9 +16,10 @@ from safetensors.numpy import load_file
 from components.crisis_encoder import CrisisHead
 from components.crisis_examples import LABELS
 from components.encoder.settings import EncoderSettings
+from components.encoder.tokenizer import load_tokenizer
 from training import wellness_encoder
 from training.base_encoder import build_base_encoder
-from training.wellness_encoder import build_wellness_encoder, learned_texts
+from training.wellness_encoder import Task, build_wellness_encoder, learned_texts
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,15 +40,28 @@ def dataset() -> list[tuple[str, str]]:
         return [(row["유저"], row["구분"]) for row in csv.DictReader(stream) if row["유저"]]
 
 
-def test_only_its_upper_layers_differ_from_the_base_encoders(base: Path, built: Path) -> None:
+def test_it_is_the_base_encoder_with_fewer_layers_and_others_on_top(base: Path, built: Path) -> None:
     before, after = (load_file(folder / "model.safetensors") for folder in (base, built))
-    assert before.keys() == after.keys()
-    changed = {name.split(".")[2] for name in before if not np.array_equal(before[name], after[name])}
-    assert changed == {"6", "7", "8", "9", "10", "11"}
+    same = {name for name in after if name in before and np.array_equal(before[name], after[name])}
+    changed = {name.split(".")[2] for name in after.keys() - same}
+    assert changed == {"5", "6", "7", "8", "9"}
+    assert json.loads((built / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"] == 10
     head = CrisisHead.load(built)
     assert head is not None
     assert head.weights.shape[0] == head.biases.shape[0] == len(LABELS)
     assert "open wellness dataset" in (built / "README.md").read_text(encoding="utf-8")
+
+
+def test_it_reads_what_people_say_and_no_prefix(base: Path, built: Path) -> None:
+    long, short = (load_tokenizer(folder).encode("잠이 안 와요") for folder in (base, built))
+    assert short == [long[0], *long[4:]]
+
+
+def test_an_utterance_in_chats_spelling_is_held_out_with_its_original() -> None:
+    task = Task.of(["잠이 안 와요", "싫어요", "좋아요"], np.array([0, 1, 1]), 2, str.upper).chatted(1.0)
+    assert task.texts == ["잠이 안 와요", "싫어요", "좋아요"] * 2
+    assert task.labels.tolist() == [0, 1, 1] * 2
+    assert len(task.read) == 6
 
 
 def test_it_is_built_once(built: Path) -> None:
