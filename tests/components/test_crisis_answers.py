@@ -18,8 +18,8 @@ def read(text: str, **ranking: float) -> Answer:
 
 @pytest.mark.parametrize(
     "text",
-    ["네, 안전해요", "안전합니다", "이제 안전해요!!", "지금은 괜찮아요", "네 안 전 해 요", "위험하지 않아요", 
-     "나 안전해 걱정 마", "그분은 안전해요"],
+    ["네, 안전해요", "안전합니다", "이제 안전해요!!", "이제 안전해졌어요", "지금은 괜찮아요", "네 안 전 해 요",
+     "위험하지 않아요", "나 안전해 걱정 마", "그분은 안전해요"],
 )  # fmt: skip
 def test_who_says_plainly_that_they_are_safe_is_believed(text: str) -> None:
     assert read(text) is Answer.SAFE
@@ -38,7 +38,8 @@ def test_a_word_of_danger_is_never_a_yes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text", ["안전해지고 싶어", "안전하긴 해요", "안전해?", "괜찮아요", "안전하다고 치자", "아직은 괜찮아", "잠이 안 와요",
-     "ㅠㅠ", "", "😀", "안전할까"]
+     "ㅠㅠ", "", "😀", "안전할까", "안전해지면 말할게요", "안전하면 뭐해요", "나만 없으면 다 안전해요",
+     "이제 마음이 편해졌어요", "이제 괜찮아요 다 끝났어요"]
 )  # fmt: skip
 def test_what_isnt_plainly_safe_is_unclear(text: str) -> None:
     assert read(text, affirm=0.9) is Answer.UNCLEAR

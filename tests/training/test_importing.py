@@ -201,7 +201,7 @@ def test_the_words_of_the_crisis_protocol_are_written_with_their_numbers_buttons
         "title": "청소년전화 1388", "type": "phone", "url": "tel:1388", "payload": "1388에 전화해 볼게요"
     }  # fmt: skip
     kinds = [response.get("condition", [{"value": None}])[0]["value"] for response in content["utter_crisis_not_safe"]]
-    assert set(kinds) == {None, "other_person", "harm_others"}
+    assert set(kinds) == {None, "acted", "other_person", "harm_others"}
     assert not any("{" in response["text"] for name in content if "crisis" in name for response in content[name])
 
 
