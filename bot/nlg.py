@@ -16,12 +16,11 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.own_data import own_data
+from components.crisis_policy import UNSENT
 
 NOTICE = "utter_notice"
 CRISIS_NOTICE = "utter_crisis_notice"
 _CRISIS_REPLY = "utter_crisis_"
-# The key under which the metadata of what the bot said tells that no messenger took it.
-UNSENT = "unsent"
 # Rasa's channels send the paragraphs of a text as messages of their own.
 _PARAGRAPH = "\n\n"
 _PLACEHOLDER = re.compile(r"{([^\n{}]+)}")

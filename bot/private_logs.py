@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -26,6 +26,8 @@ _LONG_ID = 8
 # The event broker of type `file` is a logger. What it writes is masked before, and there JSON must stay as it is.
 _MASKED_BEFORE = ("event-logger",)
 _NOBODY = "default"
+# What Rasa's REST channel logs of a turn that failed or whose sender hung up, with the message.
+_WITH_MESSAGE = "rest.message.received"
 
 _formatter = logging.Formatter()
 
@@ -34,9 +36,11 @@ def install() -> None:
     """Masks all log records and warnings of this process from now on, and takes the text of messages as they come in masked.
 
     Whatever comes after a channel (Rasa's logs, the classifier, the action server, tracebacks) then never sees the original.
-    Tracebacks lose the values of local variables: Rasa would cut them off, and half a number isn't recognised. Safe to repeat.
+    Tracebacks lose the values of local variables: Rasa would cut them off, and half a number isn't recognised. Rasa's REST
+    channel loses the message that it would log. Safe to repeat.
     """
     _leave_out_locals()
+    _leave_out_messages()
     if logging.getLogRecordFactory() is _private_record:
         return
     logging.setLogRecordFactory(_private_record)
@@ -108,6 +112,18 @@ def _leave_out_locals() -> None:
             processor.format_exception = ExceptionDictTransformer(show_locals=False)
         elif isinstance(processor, ConsoleRenderer):
             processor._exception_formatter = plain_traceback
+
+
+def _leave_out_messages() -> None:
+    processors = structlog.get_config()["processors"]
+    if _without_message not in processors:
+        processors.insert(0, _without_message)
+
+
+def _without_message(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if str(event.get("event")).startswith(_WITH_MESSAGE):
+        event.pop("text", None)
+    return event
 
 
 def _readable(escape: re.Match[str]) -> str:

@@ -20,15 +20,20 @@ from typing import IO
 
 import httpx
 
-from bot.start_checks import check_start, with_api_token
+from bot.start_checks import StartError, check_shell, check_start, with_api_token
 
 # A large encoder takes its time to load.
 _START_SECONDS = 300
-_STOP_SECONDS = 10
+# Channels finish what they are answering, one after the other, then Sanic its connections, and last a human is called in.
+_STOP_SECONDS = 45
 # What the action server says while somebody chats in the terminal.
 _SHELL_LOG = Path(".cache/actions.log")
 # How often the servers are looked after.
 _LOOK_SECONDS = 2
+
+
+class _EndedError(RuntimeError):
+    """What another start may mend."""
 
 
 def main() -> int:
@@ -39,10 +44,15 @@ def main() -> int:
     parser.add_argument("--interface", default="127.0.0.1", help="the address Rasa listens on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5005, help="Rasa's port (default: %(default)s)")
     parser.add_argument("--actions-port", type=int, default=5055, help="the action server's; endpoints.yml names it too")
+    parser.add_argument("--connector", help=argparse.SUPPRESS)
     options, rasa_options = parser.parse_known_args()
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that starts this in the background has it ignore SIGINT
         signal.signal(ending, _interrupt)
     try:
+        if options.connector:
+            raise StartError(
+                "--connector leaves the limits out: name the channel in a credentials file and give it with --credentials."
+            )
         if options.shell:
             return _shell(options.actions_port, options.explain, rasa_options)
         return _serve(options.interface, options.port, options.actions_port, rasa_options)
@@ -50,7 +60,8 @@ def main() -> int:
         return 0
     except RuntimeError as error:
         print(error, file=sys.stderr)
-        return 2
+        # systemd starts it again after 1, and not after 2, which somebody has to look into.
+        return 1 if isinstance(error, _EndedError) else 2
 
 
 def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]) -> int:
@@ -77,10 +88,11 @@ def _serve(interface: str, port: int, actions_port: int, rasa_options: list[str]
                 )
                 actions = stack.enter_context(_running(_actions_command(actions_port)))
             time.sleep(_LOOK_SECONDS)
-        raise RuntimeError(f"Rasa ended by itself (exit code {server.returncode}); see its lines above.")
+        raise _EndedError(f"Rasa ended by itself (exit code {server.returncode}); see its lines above.")
 
 
 def _shell(actions_port: int, explain: bool, rasa_options: list[str]) -> int:
+    check_shell(with_api_token(rasa_options))
     # The terminal's channel is a server too; a free port lets it run beside `make serve`, whose action server then serves both.
     shell = [sys.executable, "-m", "bot.quiet_rasa", "run", "--connector", "bot.channels.terminal.TerminalInput"]
     shell += ["--interface", "127.0.0.1", "--port", str(_free_port()), *rasa_options]
@@ -122,7 +134,8 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, name: str) -
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{name} did not start (exit code {process.returncode}); see its lines above.")
+            kind = _EndedError if process.returncode < 0 else RuntimeError  # killed, most often for its memory
+            raise kind(f"{name} did not start (exit code {process.returncode}); see its lines above.")
         try:
             answer = httpx.get(url, timeout=2)
             if answer.is_success:
@@ -132,7 +145,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, name: str) -
         except httpx.TransportError:
             pass
         time.sleep(0.2)
-    raise RuntimeError(f"{name} was not ready after {_START_SECONDS} s; see its lines above.")
+    raise _EndedError(f"{name} was not ready after {_START_SECONDS} s; see its lines above.")
 
 
 def _claim(port: int) -> None:

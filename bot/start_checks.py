@@ -64,6 +64,11 @@ def check_start(arguments: Sequence[str], environment: Mapping[str, str] = os.en
             )
 
 
+def check_shell(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> None:
+    """The same for a developer's terminal, where commands are allowed."""
+    check_start(arguments, {name: value for name, value in environment.items() if name != INTENT_MESSAGES})
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     """Rasa's options that matter here."""
     parser = argparse.ArgumentParser(add_help=False)

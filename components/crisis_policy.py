@@ -21,7 +21,7 @@ from rasa.shared.core.constants import (
     USER_INTENT_SESSION_START,
 )
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionExecuted, ActiveLoop, Event, SlotSet, UserUttered
+from rasa.shared.core.events import ActionExecuted, ActiveLoop, BotUttered, Event, SlotSet, UserUttered
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
@@ -36,6 +36,11 @@ KINDS = (*OWN_KINDS, "other_person", "harm_others")
 KIND_SLOT, STAGE_SLOT = "crisis", "crisis_stage"
 # The key under which a reply's ActionExecuted says what it answered: kind, stage and, if a message was a crisis, score.
 METADATA = "crisis"
+# The key under which a message's metadata tells that it can't answer the bot's last reply: its writer had been told something
+# else since, or hadn't got that reply yet.
+UNHEARD = "unheard"
+# The key under which the metadata of what the bot said tells that no messenger took it.
+UNSENT = "unsent"
 # What the last reply of the protocol did. A yes or no is about safety only after `asked` and `returning`.
 ASKED, TOLD, LISTENING, RETURNING, SAFE = "asked", "told", "listening", "returning", "safe"
 
@@ -55,6 +60,8 @@ class CrisisState:
     own_kind: str | None = None
     # It was carried over from a session that expired, and nobody has asked about it in this one.
     carried_over: bool = False
+    # Whether the messenger took the last reply.
+    is_sent: bool = True
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True)
@@ -173,14 +180,15 @@ class CrisisPolicy(Policy):
         # `rasa test` gives a message nothing but its intent.
         likeliest = {"name": message.intent_name, "confidence": message.intent.get("confidence") or 1.0}
         answer = self._reader.read(message.text or "", message.parse_data.get("intent_ranking") or [likeliest])
+        has_heard = state.is_sent and not state.carried_over and not (message.metadata or {}).get(UNHEARD)
         if answer in (Answer.YES, Answer.NO):
-            was_asked = state.stage in (ASKED, RETURNING) and not state.carried_over
+            was_asked = state.stage in (ASKED, RETURNING) and has_heard
             about_safety = Answer.SAFE if answer is Answer.YES else Answer.NOT_SAFE
             answer = about_safety if was_asked else Answer.UNCLEAR
-        if answer is Answer.UNCLEAR and state.carried_over:
-            return self._replies("welcome_back", state.kind, RETURNING, tracker, domain)
         if answer is Answer.UNCLEAR and state.stage == RETURNING:
-            return self._abstains(domain, _forget(tracker))
+            if has_heard:
+                return self._abstains(domain, _forget(tracker))
+            return self._replies("welcome_back", state.kind, RETURNING, tracker, domain)
         if answer is Answer.SOMEONE_ELSE:
             return self._replies("other_person", "other_person", ASKED, tracker, domain)
         stage = {Answer.SAFE: SAFE, Answer.UNCLEAR: ASKED, Answer.KEEP_TALKING: LISTENING}.get(answer, TOLD)
@@ -235,13 +243,15 @@ def crisis_state(tracker: DialogueStateTracker) -> CrisisState | None:
     read from the slots.
     """
     told: list[dict[str, Any]] = []
-    turns_since = 0
+    turns_since, is_sent = 0, True
     for event in tracker.applied_events():
         if isinstance(event, ActionExecuted) and METADATA in (event.metadata or {}):
             told.append(event.metadata[METADATA])
-            turns_since = 0
+            turns_since, is_sent = 0, True
         elif isinstance(event, UserUttered):
             turns_since += 1
+        elif isinstance(event, BotUttered) and event.metadata.get(UNSENT):
+            is_sent = False
     if not told:
         kind = tracker.slots[KIND_SLOT].value if KIND_SLOT in tracker.slots else None
         return CrisisState(kind, RETURNING, kind if kind in OWN_KINDS else None, carried_over=True) if kind in KINDS else None
@@ -250,7 +260,7 @@ def crisis_state(tracker: DialogueStateTracker) -> CrisisState | None:
         return None
     ends = [position for position, reply in enumerate(told) if reply["stage"] == SAFE]
     own = [reply["kind"] for reply in told[ends[-1] + 1 if ends else 0 :] if reply["kind"] in OWN_KINDS]
-    return CrisisState(last["kind"], last["stage"], max(own, key=OWN_KINDS.index, default=None))
+    return CrisisState(last["kind"], last["stage"], max(own, key=OWN_KINDS.index, default=None), is_sent=is_sent)
 
 
 def _end_form(tracker: DialogueStateTracker, domain: Domain) -> list[Event]:

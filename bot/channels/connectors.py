@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Coroutine, Hashable
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # How long a platform's API may take.
 SECONDS = 10.0
+# In a thread that sends: set once nobody waits for it any more.
+_given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
 
 Button = dict[str, Any]
 
@@ -46,30 +50,52 @@ class SendsInThreads(OutputChannel):
     """Put before an output channel of Rasa's that waits for its platform in the event loop, keeps the other people talking."""
 
     async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
-        await asyncio.to_thread(asyncio.run, super().send_response(recipient_id, message))
+        await _in_thread(super().send_response(recipient_id, message))
 
     async def send_text_message(self, recipient_id: str, text: str, **kwargs: Any) -> None:
-        await asyncio.to_thread(asyncio.run, super().send_text_message(recipient_id, text, **kwargs))
+        await _in_thread(super().send_text_message(recipient_id, text, **kwargs))
+
+
+async def _in_thread(sending: Coroutine[Any, Any, None]) -> None:
+    """Sends from a thread. Nothing can cancel it, but once this is cancelled, its ApiSession begins no other request."""
+    given_up = _given_up.get() or threading.Event()  # send_response has send_text_message send from a thread within its own
+
+    def send() -> None:
+        _given_up.set(given_up)
+        asyncio.run(sending)
+
+    try:
+        await asyncio.to_thread(send)
+    except asyncio.CancelledError:
+        given_up.set()
+        raise
 
 
 class ApiSession(requests.Session):
-    """A session with a time limit, and a line in the log for what the platform refuses."""
+    """A session with a time limit, in which what the platform refuses is an error, and a line in the log."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """As requests', whatever time limit it is given.
 
         Raises:
-            RasaException: the platform can't be reached. Requests' own errors quote the address with the access token in it.
+            RasaException: the platform can't be reached or refuses it, or nobody waits for it any more. Requests' own errors
+                quote the address with the access token in it.
         """
         kwargs["timeout"] = SECONDS
         host = urlsplit(request.url or "").hostname
+        given_up = _given_up.get()
+        if given_up and given_up.is_set():
+            raise RasaException(f"Nobody waits any more for {host} to take a message.")
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
-            raise RasaException(f"{host} can't be reached: {type(error).__name__}.") from None
-        if not response.ok:
-            logger.error(f"{host} refused a message with status {response.status_code}.")
-        return response
+            problem = f"{host} can't be reached: {type(error).__name__}."
+        else:
+            if response.ok:
+                return response
+            problem = f"{host} refused a message with status {response.status_code}."
+        logger.error(problem)
+        raise RasaException(problem)
 
 
 class Deliveries:
@@ -126,4 +152,4 @@ def _line(button: Button) -> str:
 
 def are_same(given: str | None, secret: str) -> bool:
     """Whether somebody knows a secret, in a time that says nothing about it."""
-    return hmac.compare_digest((given or "").encode(errors="surrogateescape"), secret.encode())
+    return hmac.compare_digest((given or "").encode(errors="surrogatepass"), secret.encode())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import traceback
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.channels.limits import RateLimiter
 from bot.channels.rest_payload import is_sender
-from bot.nlg import UNSENT
 from bot.safety.hotlines import CRISIS_FILE, hotlines
+from components.crisis_policy import UNHEARD, UNSENT
 from components.message_text import printable
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ _REFUSALS = Path(__file__).with_name("refusals.yml")
 _TURN_SECONDS = 45
 # A messenger that hangs must leave the turn time to be saved.
 _SEND_SECONDS = 20
+# How long a server that stops waits for the turns under way.
+_FINISH_SECONDS = 10
+# Conversations that are remembered, the latest ones, because what was last said in them isn't in their tracker.
+_MOST_UNHEARD = 10_000
 # So many parts of a message that is too long are read from its beginning, and as many from its end.
 _PARTS = 8
 # What went wrong in sending the answers of the turn that is being handled; None outside of one.
@@ -78,7 +83,8 @@ class Gate:
 
     A message about a crisis is never refused: what exceeds a limit is read before it is, though of a very long one only the
     beginning and the end, and every refusal names the hotlines.
-    Reading costs time, so that it has a limit of the same size; a flood beyond both gets the hotlines alone.
+    Reading costs time, so that it has a limit of the same size, on which each part of a long message counts; a flood beyond
+    both gets the hotlines alone.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -88,22 +94,55 @@ class Gate:
         self._readings = RateLimiter(limits.messages_per_minute)
         self._readings_per_address = RateLimiter(limits.messages_per_minute_and_address)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._running: set[asyncio.Task[Messages | None]] = set()
+        self._unheard: OrderedDict[str, bool] = OrderedDict()
 
     async def handle(self, agent: Agent, message: UserMessage, handler: Handler) -> Messages | None:
-        """Lets `handler` handle the message or answers it here; never raises but when cancelled."""
+        """Lets `handler` handle the message or answers it here; never raises but when cancelled.
+
+        The turn goes on even then: Sanic cancels whoever waits for it when the sender hangs up.
+        """
+        turn = asyncio.ensure_future(self._turn(agent, message, handler))
+        self._running.add(turn)
+        turn.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(turn)
+        except asyncio.CancelledError:  # perhaps nobody reads the answer
+            turn.add_done_callback(lambda _: self._remember_unheard(message.sender_id))
+            raise
+
+    async def finish(self) -> None:
+        """Waits for the turns under way, as a server that stops does."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=_FINISH_SECONDS)
+
+    async def _turn(self, agent: Agent, message: UserMessage, handler: Handler) -> Messages | None:
         try:
             refusal, to_read = self._refusal(agent, message)
             if refusal is None or to_read:
                 # Rasa's own lock is tried once a second; who sends two messages running would wait for it.
-                async with self._turns.setdefault(message.sender_id, asyncio.Lock()):
+                lock = self._turns.setdefault(message.sender_id, asyncio.Lock())
+                is_early = lock.locked()  # the message before isn't answered yet
+                async with lock:
                     crisis = await _crisis_among(to_read, agent)
                     if crisis or refusal is None:
                         message.text = crisis or message.text
+                        if self._unheard.pop(message.sender_id, False) or is_early:
+                            message.metadata = {**(message.metadata or {}), UNHEARD: True}
                         return await asyncio.wait_for(handler(agent, message), _TURN_SECONDS)
         except Exception as error:
             logger.error(f"A message got no answer: {_what_and_where(error)}")
             refusal = "failed"
+        self._remember_unheard(message.sender_id)
         return await _say(message, refusal)
+
+    def _remember_unheard(self, sender_id: str) -> None:
+        """The conversation's next message won't be about the bot's last reply, because something else was said since."""
+        if is_sender(sender_id):
+            self._unheard[sender_id] = True
+            self._unheard.move_to_end(sender_id)
+            if len(self._unheard) > _MOST_UNHEARD:
+                self._unheard.popitem(last=False)
 
     def _refusal(self, agent: Agent, message: UserMessage) -> tuple[str | None, list[str]]:
         """Why the message isn't handled, as a key of refusals.yml, or None; and what of it is to be read for a crisis then."""
@@ -120,9 +159,12 @@ class Gate:
         too_long = 0 < length < len(message.text)
         if not too_fast and not too_long:
             return None, []
-        may_be_read = self._readings.allows(conversation) and (not address or self._readings_per_address.allows(address))
         parts = _parts(message.text, length) if too_long else [message.text]
-        return "too_fast" if too_fast else "too_long", parts if may_be_read else []
+        to_read = [part for part in parts if self._may_be_read(conversation, address)]
+        return "too_fast" if too_fast else "too_long", to_read
+
+    def _may_be_read(self, conversation: tuple[str | None, str], address: str | None) -> bool:
+        return self._readings.allows(conversation) and (not address or self._readings_per_address.allows(address))
 
 
 def is_crisis(parse_data: Mapping[str, Any]) -> bool:
@@ -205,11 +247,13 @@ async def _crisis_among(parts: list[str], agent: Agent) -> str | None:
 def _parts(text: str, length: int) -> list[str]:
     """The text's beginning and end in parts of `length` characters.
 
-    They overlap by half, so that no phrase is cut in all of them.
+    They overlap by half, so that no phrase is cut in all of them. Beginning and end take turns, should not all be read.
     """
     half = length // 2
     starts = range(0, len(text) - half, max(1, half))
-    return [text[start : start + length] for start in (*starts[:_PARTS], *starts[_PARTS:][-_PARTS:])]
+    chosen = [*starts[:_PARTS], *starts[_PARTS:][-_PARTS:]]
+    by_turns = [start for pair in zip(chosen, reversed(chosen)) for start in pair][: len(chosen)]
+    return [text[start : start + length] for start in by_turns]
 
 
 @lru_cache(maxsize=1)

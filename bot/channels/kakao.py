@@ -57,6 +57,7 @@ class KakaoConnector(InputChannel):
                 logger.warning(f"A KakaoTalk request could not be read: {wrong}.")
                 return _json(sentence_answer(wording().unreadable))
             if not user_request.utterance.strip():
+                turns.could_not_read(user_request.user.id)
                 return _json(sentence_answer(wording().unreadable))
             return _json(await _answer(turns, user_request, _digest(content)))
 

@@ -20,6 +20,7 @@ from bot.channels.kakao_answer import Reply, answer, reply, sentence_reply, word
 from bot.channels.kakao_callback import CallbackSender, may_be_called
 from bot.channels.kakao_models import SkillAnswer, UserRequest
 from bot.channels.kakao_settings import KakaoSettings
+from components.crisis_policy import UNHEARD
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +92,13 @@ class Person:
         order: held by the turn that runs.
         said: what the bot said and no answer has taken along yet, in order.
         given: the last answer that did.
+        was_not_read: whether they were told since that what they sent can't be read.
     """
 
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     said: list[Said] = field(default_factory=list)
     given: SkillAnswer | None = None
+    was_not_read: bool = False
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     last_turn: Turn | None = None
 
@@ -143,6 +146,10 @@ class KakaoTurns:
         finally:
             delivery.waiting -= 1
 
+    def could_not_read(self, name: str) -> None:
+        """The person is told so; what they write next isn't about anything the bot said before."""
+        self._person(name).was_not_read = True
+
     async def finish(self, seconds: float) -> None:
         """Waits for the turns under way and their callbacks, as a server that stops does."""
         if self._tasks:
@@ -173,7 +180,9 @@ class KakaoTurns:
             turn = known.turn
         else:
             turn = Turn(person.last_turn.number + 1 if person.last_turn else 0)
-            turn.task = self._task(self._turn(person, turn.number, request.user.id, utterance))
+            is_unheard = person.is_owed_something or person.was_not_read
+            person.was_not_read = False
+            turn.task = self._task(self._turn(person, turn.number, request.user.id, utterance, is_unheard))
             person.last_turn = turn
         delivery = person.deliveries[key] = Delivery(turn)
         callback = None if known else self._callback(request)
@@ -187,7 +196,7 @@ class KakaoTurns:
             return None
         return url or None
 
-    async def _turn(self, person: Person, number: int, name: str, utterance: str) -> None:
+    async def _turn(self, person: Person, number: int, name: str, utterance: str, is_unheard: bool) -> None:
         """Has the bot answer and keeps what it said for the person. Never raises."""
         async with person.order:
             # Rasa classifies a message without letting go of the event loop. One start in so many rounds keeps a rush from
@@ -197,7 +206,8 @@ class KakaoTurns:
                     await asyncio.sleep(0)
             channel = KakaoOutputChannel()
             said = Reply()
-            message = UserMessage(utterance, channel, name, input_channel=CHANNEL)
+            metadata = {UNHEARD: True} if is_unheard else None
+            message = UserMessage(utterance, channel, name, input_channel=CHANNEL, metadata=metadata)
             try:
                 await asyncio.wait_for(self._on_new_message(message), _TURN_SECONDS)
             except Exception as error:

@@ -102,7 +102,7 @@ class LineConnector(InputChannel):
         """Whether the messages went out by the reply token, which is free of charge, good for one reply and about a minute."""
         try:
             answer = await client.post(f"{self._api}/reply", json={"replyToken": token, "messages": messages})
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             return False
         except httpx.TransportError as error:  # it may have arrived, and then pushing would say everything twice
             logger.error(f"LINE did not say whether it took a reply: {type(error).__name__}.")

@@ -42,6 +42,13 @@ class MattermostOutput(SendsInThreads, MattermostBot):
 class MattermostChannel(SwitchedChannel, ApiSettings, MattermostInput):
     """`webhook_token` in credentials.yml is the outgoing webhook's, `token` the bot account's."""
 
+    async def message_with_trigger_word(
+        self, on_new_message: Callable[[UserMessage], Awaitable[None]], output: dict[str, Any], metadata: dict[str, Any] | None
+    ) -> None:
+        """Leaves the trigger word out, if there is one. Rasa leaves out whatever stands before the first space."""
+        words = output["text"].strip().removeprefix(output["trigger_word"] or "")
+        await self._handle_message(words, output["user_id"], output["channel_id"], metadata, on_new_message)
+
     async def _handle_message(
         self,
         message: str,
@@ -59,8 +66,8 @@ class MattermostChannel(SwitchedChannel, ApiSettings, MattermostInput):
         @blueprint.middleware("request")
         async def check(request: Request) -> HTTPResponse | None:
             content = request.json if request.method == "POST" else None
-            given = content.get("token") or content.get("context", {}).get("token") if isinstance(content, dict) else None
-            if not are_same(given, self._webhook_token):
+            context = content.get("context") if isinstance(content, dict) else None  # where a button was pressed
+            if not are_same(_token(content) or _token(context), self._webhook_token):
                 return text("The request does not carry MATTERMOST_WEBHOOK_TOKEN.", status=403)
             return None
 
@@ -69,3 +76,9 @@ class MattermostChannel(SwitchedChannel, ApiSettings, MattermostInput):
     @property
     def _webhook_token(self) -> str:
         return str(self.settings["webhook_token"])
+
+
+def _token(content: object) -> str | None:
+    """The token in what was posted, which may be anything."""
+    token = content.get("token") if isinstance(content, dict) else None
+    return token if isinstance(token, str) else None

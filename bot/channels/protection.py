@@ -58,17 +58,23 @@ class _Protection(Blueprint):
 
     def register(self, app: Sanic, options: dict[str, Any]) -> None:
         super().register(app, options)  # type: ignore[no-untyped-call]
-        install(Gate(self.ctx.limits))
+        gate = Gate(self.ctx.limits)
+        install(gate)
         app.config.REQUEST_MAX_SIZE = _MAX_API_READ if app.name == "rasa_server" else _MAX_READ
         app.register_middleware(_check_request, "request")
         app.register_middleware(_harden_answer, "response")
+
+        async def finish(app: Sanic, loop: Any) -> None:
+            await gate.finish()
+
+        app.register_listener(finish, "before_server_stop")
 
 
 async def _check_request(request: Request) -> HTTPResponse | None:
     """Answers what no channel should see, with a 4xx and one sentence."""
     client_address.set(_person_behind(request))
     try:
-        if request.path == "/model" and request.method == "PUT":
+        if request.path.rstrip("/") == "/model" and request.method == "PUT":
             _check_model(request)
         if request.route and request.method == "POST" and request.path.startswith(_CHANNELS):
             _check_message(request)

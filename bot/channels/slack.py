@@ -33,6 +33,13 @@ class SlackChannel(SwitchedChannel, ApiSettings, SlackInput):
 
     API = "https://slack.com/api"
 
+    @staticmethod
+    def _is_user_message(slack_event: dict[str, Any]) -> bool:
+        """As Rasa's, which passes over a picture without words; it is answered like any message that says nothing."""
+        event = slack_event.get("event") or {}
+        words = event.get("text") or ("…" if event.get("files") else "")
+        return bool(SlackInput._is_user_message({"event": {**event, "text": words}}))
+
     async def process_message(
         self,
         request: Request,

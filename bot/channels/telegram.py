@@ -123,7 +123,7 @@ class TelegramChannel(SwitchedChannel, ApiSettings, TelegramInput):
         async def set_webhook(app: Sanic, loop: Any) -> None:
             deliveries.handle(self._set_webhook(bot))
 
-        @blueprint.listener("before_server_stop")
+        @blueprint.listener("after_server_stop")  # turns under way send until then
         async def close(app: Sanic, loop: Any) -> None:
             await bot.session.close()
 

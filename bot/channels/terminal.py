@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from asyncio import Queue
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from rasa.core.channels.console import CmdlineInput
 from sanic import Blueprint, Sanic
 
 from bot.explain import explain
+from bot.start_checks import StartError, check_shell
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,16 @@ class TerminalInput(CmdlineInput):
 
     Buttons come as numbered lines, and typing a number presses the last answer's button.
     """
+
+    @classmethod
+    def from_credentials(cls, credentials: dict[str, Any] | None) -> TerminalInput:
+        """Ends the process as ProtectionInput does, which `--connector` leaves out, if the terminal mustn't start like this."""
+        try:
+            check_shell(sys.argv[1:])
+        except StartError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from None
+        return cls()
 
     def __init__(self) -> None:
         self._app: Sanic | None = None

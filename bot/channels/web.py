@@ -22,13 +22,14 @@ from socketio import AsyncServer
 
 from bot.web.page import INDEX, WebFile, web_files
 from bot.web.sessions import Sessions, session_key
+from components.crisis_policy import UNHEARD
 
 logger = logging.getLogger(__name__)
 
 # Everything but the page lies here, where the limits of bot.channels look for it, and a proxy needs one rule for it.
 _ADDRESS = "/webhooks/web"
 _SOCKET = f"{_ADDRESS}/socket"
-# A message of a thousand characters with what is around it; the rest of the text is for bot.channels' limits to judge.
+# More than the page's field takes, which is far more than a message may have: bot.channels' limits read it and answer kindly.
 _MAX_PACKET_BYTES = 64 * 1024
 # What the page makes up for each message, so that one sent twice is answered once.
 _MESSAGE_ID = re.compile(r"[0-9a-f]{32}")
@@ -114,7 +115,12 @@ class WebInput(SocketIOInput):
             raise RuntimeError("no model is loaded")
         said = _said_to(message.id, await agent.tracker_store.retrieve(sender_id))
         if said is None:
-            await on_new_message(UserMessage(message.text, output, sender_id, input_channel=self.name(), message_id=message.id))
+            metadata = {UNHEARD: True} if message.early else None
+            await on_new_message(
+                UserMessage(
+                    message.text, output, sender_id, input_channel=self.name(), message_id=message.id, metadata=metadata
+                )
+            )
         else:
             for event in said:
                 await output.send_response(sender_id, event.message())
@@ -144,12 +150,22 @@ class WebOutput(SocketIOOutput):
         super().__init__(sio, bot_message_evt)
         self.reply_to = reply_to
         self.messages: list[dict[str, Any]] = []
+        self._answering = False
+
+    async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
+        """Sends what Rasa says, apart from what the gate says itself: a message may be sent again and answered after all."""
+        self._answering = True
+        try:
+            await super().send_response(recipient_id, message)
+        finally:
+            self._answering = False
 
     async def _send_message(self, socket_id: str, response: dict[str, Any]) -> None:
         if self.reply_to is None:
             message = {"id": uuid.uuid4().hex, **response}
         else:
-            message = {"id": f"{self.reply_to}-{len(self.messages)}", "reply_to": self.reply_to, **response}
+            kind = "" if self._answering else "refusal-"
+            message = {"id": f"{self.reply_to}-{kind}{len(self.messages)}", "reply_to": self.reply_to, **response}
         self.messages.append(message)
         await super()._send_message(socket_id, message)
 
@@ -167,10 +183,15 @@ class WebOutput(SocketIOOutput):
 
 @dataclass(frozen=True)
 class WebMessage:
-    """What a person wrote, as the page sends it: `{"id": 32 hexadecimal digits, "message": text}`."""
+    """What a person wrote, as the page sends it: `{"id": 32 hexadecimal digits, "message": text, "early"?: boolean}`.
+
+    Attributes:
+        early: whether it was written before the answer to another message was there.
+    """
 
     id: str
     text: str
+    early: bool
 
     @classmethod
     def read(cls, data: object) -> WebMessage | None:
@@ -183,7 +204,7 @@ class WebMessage:
         if not isinstance(text, str) or not text.strip():
             return None
         # A lone half of a surrogate pair can be written in JSON and in no database.
-        return cls(message_id, text.encode("utf-8", "replace").decode())
+        return cls(message_id, text.encode("utf-8", "replace").decode(), data.get("early") is True)
 
 
 class WebBlueprint(SocketBlueprint):

@@ -139,13 +139,16 @@ class Webhook:
         self._thread.start()
 
     def send(self, body: dict[str, Any]) -> None:
-        """Returns at once."""
-        with self._lock:
-            self._new.append(body)
+        """Writes the event down and returns: the server may be stopped while the thread waits for a webhook that hangs."""
+        try:
+            self._keep(body)
+        except Exception:  # the thread meets it again, and logs it
+            with self._lock:
+                self._new.append(body)
         self._wake.set()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Ends the thread, after it has written down what is undelivered."""
+        """Ends the thread; what is undelivered is written down."""
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout)
@@ -168,18 +171,22 @@ class Webhook:
                 self._wake.wait(self._round_seconds if left else None)
 
     def _keep_new(self) -> None:
-        """Writes new events down, so that nothing is lost from here on."""
+        """Writes down what couldn't be when it came. At the start this finds out whether anything can be."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         while self._new:
-            body = self._new[0]
-            name = f"{time.time_ns():020d}-{body['id']}"
-            # Only its owner may read it, and nobody sees half of it.
-            part = self._folder / f"{name}.part"
-            part.touch(mode=0o600)
-            part.write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
-            part.rename(self._folder / f"{name}.json")
+            self._keep(self._new[0])
             with self._lock:
                 self._new.pop(0)
+
+    def _keep(self, body: dict[str, Any]) -> None:
+        """Writes an event down, so that it is not lost from here on."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{time.time_ns():020d}-{body['id']}"
+        # Only its owner may read it, and nobody sees half of it.
+        part = self._folder / f"{name}.part"
+        part.touch(mode=0o600)
+        part.write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
+        part.rename(self._folder / f"{name}.json")
 
     def _deliver_new(self, client: httpx.Client) -> bool:
         """Sends what couldn't be written down; whether anything is left to be tried again."""
@@ -208,7 +215,6 @@ class Webhook:
                 file.unlink()
             elif not _is_refusal(error):
                 return True
-            self._keep_new()
         return bool(self._new) or any(self._folder.glob("*.json"))
 
     def _post(self, client: httpx.Client, body: bytes) -> Exception | None:

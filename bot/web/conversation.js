@@ -50,7 +50,9 @@ export class Conversation {
 
   /** @param {string} text as it is shown @param {string} [payload] as the bot gets it, where that differs */
   say(text, payload) {
-    storage.add({ id: newId(), from: "person", text, payload, at: Date.now(), trouble: "waiting" });
+    // Written before the answer to another message is there: a yes isn't one to that answer.
+    const early = storage.entries().some(({ trouble }) => trouble === "waiting");
+    storage.add({ id: newId(), from: "person", text, payload, early, at: Date.now(), trouble: "waiting" });
     this.#changed();
     void this.#send();
   }
@@ -88,8 +90,8 @@ export class Conversation {
     try {
       for (let entry; this.#ready && (entry = storage.entries().find(({ trouble }) => trouble === "waiting")); ) {
         this.#changed();
-        const { id, payload, text } = entry;
-        const answer = await this.#socket.ask("user_uttered", { id, message: payload ?? text }, PATIENCE);
+        const { id, payload, text, early } = entry;
+        const answer = await this.#socket.ask("user_uttered", { id, message: payload ?? text, early }, PATIENCE);
         // Somebody may have deleted the conversation in the meantime; its answers are nobody's then.
         if (!storage.entries().some((kept) => kept.id === id)) continue;
         for (const message of answer.messages ?? []) this.#hear(message);

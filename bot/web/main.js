@@ -92,7 +92,10 @@ function draw(entry, entries) {
   if (phones.length) drawn.append(element("div", "phones", ...phones.map((choice) => choiceButton(choice, say))));
   if (entry.trouble === "failed") {
     const retry = element("button", "", words.retry);
-    retry.addEventListener("click", () => conversation.retry(entry.id));
+    retry.addEventListener("click", () => {
+      conversation.retry(entry.id);
+      keepFocus();
+    });
     drawn.append(element("p", "trouble", words.failed, " ", retry));
   } else if (entry.trouble === "waiting") {
     drawn.append(element("p", "trouble waiting", words.waiting));
@@ -136,6 +139,11 @@ function dayOf({ at }) {
 /** @param {string} text @param {string} [payload] */
 function say(text, payload) {
   conversation.say(text, payload);
+  keepFocus();
+}
+
+/** A button that was pressed and is gone leaves the focus to what comes next. */
+function keepFocus() {
   if (hasKeyboard) message.focus();
   else if (document.activeElement === document.body) room.focus({ preventScroll: true });
 }
@@ -203,11 +211,14 @@ find("language", HTMLButtonElement).addEventListener("click", () => {
   language = language === "ko" ? "en" : "ko";
   storage.write(LANGUAGE, language);
   words = /** @type {Words} */ (data.words[language]);
+  log.setAttribute("aria-live", "off");
   log.replaceChildren();
   translate(language, words, data.hotlines);
   connection.textContent = connection.textContent && words.offline;
   find("language", HTMLButtonElement).lang = language === "ko" ? "en" : "ko";
   update();
+  // In other words it isn't news, and screen readers are told of a change some time after it.
+  setTimeout(() => log.setAttribute("aria-live", "polite"), 500);
 });
 
 // ---- the browser

@@ -25,10 +25,11 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 async function fromServer(request, address) {
   const kept = await caches.open(KEPT);
   try {
-    const response = await fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
+    // Browsers of before 2022 have no such signal, and wait as long as they like.
+    const response = await fetch(request, { signal: AbortSignal.timeout?.(PATIENCE) });
     if (response.ok) await kept.put(address, response.clone());
-    // A proxy in front of a server that is down answers, too.
-    else if (response.status >= 500) return (await kept.match(address)) ?? response;
+    // A proxy answers, too, for a server that is down and where many come at once.
+    else if (response.status >= 500 || response.status === 429) return (await kept.match(address)) ?? response;
     return response;
   } catch (error) {
     const copy = await kept.match(address);

@@ -6,33 +6,35 @@
  * @typedef {"waiting" | "failed"} Trouble a message of the person's that has not got through
  * @typedef {{
  *   id: string, from: "person" | "bot", text: string, at: number,
- *   payload?: string, trouble?: Trouble, replyTo?: string, choices?: Choice[], picture?: string,
+ *   payload?: string, early?: boolean, trouble?: Trouble, replyTo?: string, choices?: Choice[], picture?: string,
  * }} Entry
  */
 
 const ENTRIES = "maeum.entries";
 const KEPT = 300;
 
-/** What is kept where the browser lets nothing be kept: as much as the open page needs. @type {Map<string, string>} */
+/** What is kept where the browser lets nothing be kept, or is full: as much as the open page needs. @type {Map<string, string>} */
 const memory = new Map();
 
 /** @param {string} key @returns {string | null} */
 export function read(key) {
+  const held = memory.get(key);
+  if (held !== undefined) return held;
   try {
     return localStorage.getItem(key);
   } catch {
-    return memory.get(key) ?? null;
+    return null;
   }
 }
 
 /** @param {string} key @param {string | null} value null forgets it */
 export function write(key, value) {
+  memory.delete(key);
   try {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
   } catch {
-    if (value === null) memory.delete(key);
-    else memory.set(key, value);
+    if (value !== null) memory.set(key, value);
   }
 }
 

@@ -36,6 +36,8 @@ class Platforms:
         self._used_tokens: set[str] = set()
         # Whom the next message can't be taken for.
         self.failing: set[str] = set()
+        # For whom a message takes a second.
+        self.slow = {"slow"}
 
     def base(self, platform: str) -> str:
         """What `api_base` in credentials.yml must be."""
@@ -60,11 +62,13 @@ class Platforms:
         else:
             content = {name: values[0] for name, values in parse_qs(body).items()}
         path = request.path.removeprefix("/")
-        if content.get("replyToken") == "slow":
+        people = {str(value) for value in (content | content.get("recipient", {})).values()}
+        if self.slow & people:
             await asyncio.sleep(1)
-        failing = self.failing.intersection(map(str, content.values()))
+        failing = self.failing & people
         self.failing -= failing
-        answer, status = ({"ok": False, "error": "down"}, 503) if failing else self._answer(path, content, request)
+        down = {"ok": False, "error": "down", "sent": content}  # as many programs repeat what they didn't take
+        answer, status = (down, 503) if failing else self._answer(path, content, request)
         if status < 400:
             self.calls.append(Call(path, content, dict(request.headers)))
         return web.json_response(answer, status=status)

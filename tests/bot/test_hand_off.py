@@ -217,6 +217,20 @@ def test_what_was_not_delivered_is_delivered_after_a_restart_and_no_stranger_can
     assert list(folder.iterdir()) == []
 
 
+def test_what_comes_while_the_webhook_hangs_is_there_after_a_restart(receiver: Receiver, folder: Path) -> None:
+    receiver.mood = "hanging"
+    broker = HandOffBroker(Webhook(receiver.url, folder))
+    for event in turn("…", "thinking"):
+        broker.publish(event)
+    deadline = time.monotonic() + 15
+    while receiver.tries < 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for event in turn("…", "plan"):
+        broker.publish(event)
+    asyncio.run(broker.close())
+    assert [json.loads(file.read_bytes())["kind"] for file in sorted(folder.iterdir())] == ["thinking", "plan"]
+
+
 def test_what_is_older_than_a_day_is_given_up(receiver: Receiver, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.mkdir()
     file = folder / "1-a.json"

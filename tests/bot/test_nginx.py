@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from servers import ROOT, endpoints, free_port, running
+from socket_client import SOCKET
+from websockets.legacy.client import connect
 
 from bot.channels.gate import refusals
 
@@ -103,6 +108,24 @@ def test_nothing_but_the_channels_can_be_reached(site: str) -> None:
         for path in ("/status", "/model", "/conversations/a/tracker", "/webhooks/../status"):
             assert client.get(f"{site}{path}").status_code == 404
         assert client.get(f"{site}/webhooks/health/").status_code == 200
+
+
+def test_a_school_behind_one_address_gets_the_page(site: str) -> None:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    socket = f"{site.replace('https', 'wss')}{SOCKET}?EIO=4&transport=websocket"
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as pages, httpx.AsyncClient(verify=False, timeout=60) as client:
+            for _ in range(30):
+                await pages.enter_async_context(connect(socket, ssl=trusting))
+            for _ in range(10):
+                visit = [client.get(f"{site}/webhooks/web/main.js") for _ in range(18)]
+                assert {answer.status_code for answer in await asyncio.gather(*visit)} == {200}
+            answer = await client.post(f"{site}/webhooks/rest/webhook", json={"sender": "pupil", "message": "안녕하세요"})
+            assert answer.status_code == 200, "open pages are counted apart"
+
+    asyncio.run(scenario())
 
 
 def test_what_is_too_large_or_too_much_ends_at_nginx(site: str) -> None:

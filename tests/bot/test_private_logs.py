@@ -75,7 +75,7 @@ def test_rasas_structured_logs_hold_no_locals_and_nothing_personal(tmp_path: Pat
     try:
         configure_structlog(logging.DEBUG)
         private_logs.install()
-        kept_locally = PHONE
+        kept_locally = f"비밀 이야기 {PHONE}"
         try:
             raise KeyError(ADDRESS)
         except KeyError:
@@ -85,4 +85,5 @@ def test_rasas_structured_logs_hold_no_locals_and_nothing_personal(tmp_path: Pat
     assert "rest.message.received.failure" in caplog.text
     assert "KeyError" in caplog.text
     assert "kept_locally" not in caplog.text
+    assert "비밀" not in caplog.text
     assert traces([PHONE, ADDRESS], [caplog.text.encode()]) == []

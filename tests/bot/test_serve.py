@@ -71,6 +71,21 @@ def test_serving_answers_survives_its_action_server_and_stops_whole_and_goes_on_
     assert not is_open(port)
 
 
+def test_a_rasa_that_is_killed_is_for_systemd_to_start_again(
+    small_bot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_serve.MODEL", small_bot)
+    for line, sentence in (("Starting Rasa", "Rasa did not start"), ("The bot answers", "Rasa ended by itself")):
+        process = serve(tmp_path, free_port(), free_port())
+        wait_for_line(tmp_path / "serve.log", line)
+        while not (rasa := [child for child in psutil.Process(process.pid).children() if "bot.quiet_rasa" in child.cmdline()]):
+            time.sleep(0.1)
+        rasa[0].kill()
+        assert process.wait(timeout=60) == 1, "2 is what systemd leaves alone"
+        assert f"{sentence} (exit code -9)" in (tmp_path / "serve.log").read_text(encoding="utf-8")
+        (tmp_path / "serve.log").unlink()
+
+
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -103,6 +118,23 @@ def test_a_start_that_strangers_could_use_is_refused_in_one_sentence(program: st
     assert variable in sentence
     assert sentence.endswith(".")
     assert program != "bot.serve" or others == []
+
+
+@pytest.mark.parametrize("option", ["--enable-api", "--remote-storage=aws"])
+@pytest.mark.parametrize("program", ["bot.serve --shell", "rasa run --connector bot.channels.terminal.TerminalInput"])
+def test_neither_does_the_terminal_open_anything(program: str, option: str) -> None:
+    result = subprocess.run([sys.executable, "-m", *program.split(), option], cwd=ROOT, capture_output=True, timeout=170)
+    assert result.returncode == 2
+    assert OPEN[option][1] in result.stderr.decode("utf-8").strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("options", [[], ["--shell"]])
+def test_no_connector_takes_the_place_of_the_channels_and_their_limits(options: list[str]) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bot.serve", *options, "--connector", "rest"], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert result.returncode == 2
+    assert result.stderr.decode("utf-8").startswith("--connector leaves the limits out")
 
 
 def test_a_token_that_plain_rasa_does_not_read_does_not_open_the_api() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.start_checks import StartError, check_start, with_api_token
+from bot.start_checks import StartError, check_shell, check_start, with_api_token
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +60,7 @@ def test_a_secret_that_a_channel_needs_must_be_there(files: list[str]) -> None:
 def test_nobody_is_served_while_commands_are_allowed(files: list[str]) -> None:
     assert "rasa shell" in refusal(files, {"MAEUM_INTENT_MESSAGES": "1"})
     check_start(files, {"MAEUM_INTENT_MESSAGES": "0"})
+    check_shell(files, {"MAEUM_INTENT_MESSAGES": "1"})
 
 
 def test_a_model_comes_from_this_machine_unless_told_otherwise(files: list[str]) -> None:

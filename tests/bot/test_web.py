@@ -9,17 +9,21 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from browser import Watch, chromium
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from rasa.core.channels.channel import UserMessage
 from rasa.shared.exceptions import InvalidConfigException
 from servers import MODEL, ROOT, endpoints, free_port, running
 from socket_client import SOCKET, client, message, run
+from socketio import AsyncServer
 
-from bot.channels.web import WebInput
+from bot.channels.gate import Gate, Handler, Limits, refusals
+from bot.channels.web import WebInput, WebOutput
 from bot.safety.hotlines import hotlines
 
 
@@ -273,6 +277,44 @@ def test_a_message_sent_again_gets_the_same_answer_and_is_heard_once(bot: Bot) -
         async with client(bot.port, person.token.result()) as person:
             assert await person.say(sent) == first
         assert bot.times_heard(text) == 1
+
+    run(scenario())
+
+
+def test_a_yes_that_was_written_before_the_question_was_there_is_not_an_answer_to_it(bot: Bot) -> None:
+    async def scenario() -> None:
+        async with client(bot.port) as person:
+            await person.say(message("죽고 싶어요"))
+            asked_again = await person.say(message("네") | {"early": True})
+            assert asked_again["messages"][-1]["quick_replies"][0]["title"] == "네, 안전해요"
+            believed = await person.say(message("네"))
+            assert "네, 안전해요" not in [choice["title"] for choice in believed["messages"][-1].get("quick_replies", [])]
+
+    run(scenario())
+
+
+def test_the_word_that_a_turn_failed_does_not_stand_where_the_answer_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.channels.gate._TURN_SECONDS", 0.1)
+
+    async def hangs(agent: Any, message: UserMessage) -> None:
+        await asyncio.sleep(60)
+
+    async def replies(agent: Any, message: UserMessage) -> None:
+        await message.output_channel.send_response(message.sender_id, {"text": "네, 듣고 있어요."})
+
+    async def scenario() -> None:
+        gate, sio, agent = Gate(Limits()), AsyncServer(async_mode="sanic"), SimpleNamespace(is_ready=lambda: True)
+
+        async def said(handler: Handler) -> list[dict[str, Any]]:
+            output = WebOutput(sio, "bot_uttered", reply_to="0" * 32)
+            await gate.handle(agent, UserMessage("안녕하세요", output, "web-1", input_channel="web"), handler)
+            return output.messages
+
+        failed, answer = [*await said(hangs), *await said(replies)]
+        assert failed["text"] == refusals()["failed"]
+        assert answer == {"id": f"{'0' * 32}-0", "reply_to": "0" * 32, "text": "네, 듣고 있어요."}
+        assert failed["id"] != answer["id"], "or the page would take it for one that it has"
+        assert await said(hangs) == [failed]
 
     run(scenario())
 

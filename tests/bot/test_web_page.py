@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import Watch, chromium
+from channel_servers import serving
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
+from sanic import Request
+from sanic.response import HTTPResponse, empty, raw
 
+from bot.channels.web import WebInput
 from bot.safety.hotlines import hotlines
-from bot.web.page import HEADERS, INDEX, web_files
+from bot.web.page import HEADERS, INDEX, WebFile, web_files
 
 ADDRESS = "http://localhost/"
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
@@ -59,7 +64,9 @@ class Server:
 
     def __init__(self, page: Page, answer: Answer) -> None:
         self.heard: list[str] = []
+        self.early: list[str] = []
         self.answer = answer
+        self.sessions = True
         page.route_web_socket(re.compile("/socket/"), self._open)
 
     def _open(self, socket: WebSocketRoute) -> None:
@@ -73,14 +80,20 @@ class Server:
             start = frame.index("[")
             name, data = json.loads(frame[start:])
             if name == "session_request":
-                socket.send('42["session_confirm","token"]')
+                self._socket = socket
+                if self.sessions:
+                    self.confirm()
                 return
             self.heard.append(data["message"])
+            self.early += [data["message"]] if data.get("early") else []
             said = self.answer(data["message"])
             if said is not None:
                 messages = [{"id": f"{data['id']}-{n}", "reply_to": data["id"], **text} for n, text in enumerate(said)]
                 result = {"status": "answered", "messages": messages} if said else {"status": "failed"}
                 socket.send(f"43{frame[2:start]}[{json.dumps(result)}]")
+
+    def confirm(self) -> None:
+        self._socket.send('42["session_confirm","token"]')
 
 
 def visit(context: BrowserContext, answer: Answer = lambda text: [{"text": "네, 듣고 있어요."}]) -> tuple[Page, Server, Watch]:
@@ -155,6 +168,7 @@ def test_waiting_for_an_answer_shows_and_is_announced(context: BrowserContext) -
     assert still == page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
 
 
+@pytest.mark.parametrize("context", [{}, PHONE], indirect=True)
 def test_a_message_that_the_bot_failed_at_can_be_sent_again(context: BrowserContext) -> None:
     page, server, _ = visit(context, lambda text: [])
     say(page, "안녕하세요")
@@ -164,6 +178,44 @@ def test_a_message_that_the_bot_failed_at_can_be_sent_again(context: BrowserCont
     expect(page.locator(".bot")).to_have_count(1)
     expect(page.get_by_text("전하지 못했어요.")).to_have_count(0)
     assert server.heard == ["안녕하세요", "안녕하세요"]
+    on_a_phone = page.evaluate("matchMedia('(hover: none)').matches")
+    expect(page.locator("#room" if on_a_phone else "#message")).to_be_focused()
+
+
+def test_the_bot_is_told_what_was_written_before_its_answer_was_there(context: BrowserContext) -> None:
+    page = context.new_page()
+    server = Server(page, lambda text: [{"text": "네, 듣고 있어요."}])
+    server.sessions = False
+    page.goto(ADDRESS)
+    say(page, "죽고 싶어요")
+    say(page, "네")
+    server.confirm()
+    expect(page.locator(".bot")).to_have_count(2)
+    say(page, "네")
+    expect(page.locator(".bot")).to_have_count(3)
+    assert server.heard == ["죽고 싶어요", "네", "네"]
+    assert server.early == ["네"]
+
+
+def test_a_long_story_is_sent_whole(context: BrowserContext) -> None:
+    page, server, _ = visit(context)
+    story = "회사에서 있었던 일이에요. " * 100 + "죽고 싶어요"
+    say(page, story)
+    expect(page.locator(".bot")).to_have_count(1)
+    assert server.heard == [story]
+
+
+def test_a_browser_with_no_room_to_keep_anything_gets_messages_through(context: BrowserContext) -> None:
+    context.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }")
+    page, server, _ = visit(context)
+    for count in (1, 2):
+        say(page, "죽고 싶어요")
+        expect(page.locator(".person")).to_have_count(count)
+        expect(page.locator(".bot")).to_have_count(count)
+    assert server.heard == ["죽고 싶어요"] * 2
+    page.get_by_role("button", name="대화 지우기").click()
+    page.get_by_role("button", name="지우기", exact=True).click()
+    expect(page.locator("#log > *")).to_have_count(0)
 
 
 def test_enter_sends_but_not_while_hangul_is_composed_and_shift_enter_breaks_the_line(context: BrowserContext) -> None:
@@ -225,6 +277,24 @@ def test_english_is_a_switch_that_is_remembered(context: BrowserContext) -> None
     expect(page.get_by_role("heading", name="오늘 마음은 어떠세요?")).to_be_visible()
 
 
+def test_another_language_does_not_have_everything_read_out_again(context: BrowserContext) -> None:
+    page, _, _ = visit(context)
+    say(page, "안녕하세요")
+    expect(page.locator(".bot")).to_have_count(1)
+    log = page.locator("#log")
+    log.evaluate("log => { new MutationObserver(() => (window.heard = log.ariaLive)).observe(log, {childList: true}) }")
+    page.get_by_role("button", name="English").click()
+    expect(log).to_contain_text("You: ")
+    assert page.evaluate("heard") == "off"
+    expect(log).to_have_attribute("aria-live", "polite")
+
+
+def test_a_screen_reader_knows_where_to_hear_of_the_connection_before_it_is_lost(context: BrowserContext) -> None:
+    page, _, _ = visit(context)
+    expect(page.get_by_role("status")).to_have_count(2)
+    expect(page.locator("#connection")).to_be_empty()
+
+
 def test_both_languages_say_the_same_things() -> None:
     words = json.loads(re.search(r'id="page-data">(.*?)</script>', FILES[INDEX].body.decode())[1])["words"]  # type: ignore[index]
     assert set(words["en"]) - set(words["ko"]) == {"hotlines", "hours"}
@@ -258,6 +328,34 @@ def test_it_fits_a_phone(context: BrowserContext) -> None:
 
 @pytest.mark.parametrize(
     "context",
+    [{"viewport": {"width": 320, "height": 256}}, {**PHONE, "viewport": {"width": 640, "height": 360}}],
+    ids=["zoomed to 400 %", "a phone held sideways"],
+    indirect=True,
+)
+def test_a_low_window_lacks_nothing(context: BrowserContext) -> None:
+    page, _, _ = visit(context)
+    page.get_by_label("보낼 말").press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#clear")).to_be_focused()
+    expect(page.get_by_text("의사나 상담사가 아니에요", exact=True)).to_be_in_viewport(ratio=1)
+    for control in (page.locator("#help-button"), page.locator("#clear"), page.locator("#language"), page.locator(".send")):
+        expect(control).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("context", [{**PHONE, "viewport": {"width": 360, "height": 300}}], indirect=True)
+def test_an_on_screen_keyboard_takes_the_small_print_and_no_touch(context: BrowserContext) -> None:
+    page, server, _ = visit(context)
+    page.get_by_label("보낼 말").tap()
+    expect(page.locator(".small-print")).to_be_hidden()
+    page.keyboard.insert_text("잠이 안 와요")
+    page.locator(".send").tap()
+    expect(page.locator(".bot")).to_have_count(1)
+    assert server.heard == ["잠이 안 와요"]
+    expect(page.locator("#clear")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize(
+    "context",
     [
         {"color_scheme": "light"},
         {"color_scheme": "dark"},
@@ -285,6 +383,42 @@ def _no_violations(page: Page) -> None:
     page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_kept_page_is_there_where_too_many_ask_for_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAEUM_WEB_KEY", "k" * 32)
+    with serving(WebInput()) as server, browser.new_context() as context:
+        page = _kept(context, str(server.base_url))
+        monkeypatch.setattr(WebFile, "response", lambda file, request: empty(status=429))
+        page.reload()
+        page.get_by_role("link", name="지금 도움이 필요해요").click()
+        expect(page.locator("#help[open] a[href='tel:109']")).to_be_visible()
+
+
+def test_an_old_browser_gets_a_number_that_changed(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def old(address: str, socket: str) -> dict[str, WebFile]:
+        files = web_files(address, socket)
+        worker = files["service_worker.js"]
+        return {**files, "service_worker.js": replace(worker, body=b"delete AbortSignal.timeout;\n" + worker.body)}
+
+    def changed(file: WebFile, request: Request) -> HTTPResponse:
+        return raw(file.body.replace(b"tel:109", b"tel:1090"), content_type=file.content_type)
+
+    monkeypatch.setenv("MAEUM_WEB_KEY", "k" * 32)
+    monkeypatch.setattr("bot.channels.web.web_files", old)
+    with serving(WebInput()) as server, browser.new_context() as context:
+        page = _kept(context, str(server.base_url))
+        monkeypatch.setattr(WebFile, "response", changed)
+        page.reload()
+        expect(page.locator("#help a[href='tel:1090']")).to_have_count(1)
+
+
+def _kept(context: BrowserContext, address: str) -> Page:
+    """The page, once the service worker has kept it."""
+    page = context.new_page()
+    page.goto(address)
+    page.evaluate("navigator.serviceWorker.ready.then(() => 0)")
+    return page
 
 
 def test_the_whole_page_is_light() -> None:

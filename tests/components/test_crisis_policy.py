@@ -16,7 +16,7 @@ from rasa.core.actions.action import ActionSessionStart
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel
 from rasa.core.processor import MessageProcessor
-from rasa.shared.core.events import ActionExecuted, ActiveLoop, Restarted, SlotSet, UserUttered
+from rasa.shared.core.events import ActionExecuted, ActiveLoop, BotUttered, Restarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
@@ -151,6 +151,23 @@ def test_yes_is_safe_only_where_the_bot_has_asked(dialogue: Dialogue) -> None:
     assert dialogue.say("keep_talking") == ["utter_crisis_keep_talking"]
     assert dialogue.say("affirm") == ["utter_crisis_unclear"]
     assert dialogue.say("affirm") == ["utter_crisis_safe"]
+
+
+def test_yes_is_not_safe_where_the_person_has_not_read_the_question_or_answers_something_else(dialogue: Dialogue) -> None:
+    dialogue.say("crisis/thinking")
+    assert dialogue.say("affirm", unheard=True) == ["utter_crisis_unclear"]
+    assert dialogue.say("deny", unheard=True) == ["utter_crisis_unclear"]
+    dialogue.tracker.update(BotUttered("지금 안전하신가요?", metadata={"unsent": True}))
+    assert dialogue.say("affirm") == ["utter_crisis_unclear"]
+    assert dialogue.say("crisis_safe", unheard=True) == ["utter_crisis_safe"]
+
+
+def test_who_has_not_read_the_welcome_is_asked_again(dialogue: Dialogue) -> None:
+    dialogue.say("crisis/thinking")
+    dialogue.new_session()
+    assert dialogue.say("greet") == ["utter_crisis_welcome_back"]
+    assert dialogue.say("affirm", unheard=True) == ["utter_crisis_welcome_back"]
+    assert dialogue.say("deny") == ["utter_crisis_not_safe"]
 
 
 def test_a_reminder_breaks_into_no_crisis(dialogue: Dialogue) -> None:

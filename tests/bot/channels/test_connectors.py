@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import requests
 import yaml
@@ -16,15 +20,16 @@ from channel_servers import serving
 from hypothesis import given
 from hypothesis import strategies as st
 from platforms import TOKEN, Platforms, standing_in
-from rasa.core.channels.channel import InputChannel, OutputChannel
+from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
 from rasa.shared.exceptions import RasaException
 from rasa.shared.utils.common import class_from_module_path
 from servers import ROOT, free_port
 
+from bot.channels.callback import CallbackChannel
 from bot.channels.connectors import ApiSession, Deliveries, with_numbers
 from bot.channels.facebook import FacebookChannel
-from bot.channels.line import line_messages
-from bot.channels.mattermost import MattermostOutput
+from bot.channels.line import LineChannel, line_messages
+from bot.channels.mattermost import MattermostChannel, MattermostOutput
 from bot.channels.slack import SlackChannel
 from bot.channels.switches import SwitchedOff
 from bot.channels.telegram import TelegramBot, TelegramChannel
@@ -122,7 +127,120 @@ def test_a_platform_that_cannot_be_reached_is_named_without_the_token() -> None:
     with pytest.raises(RasaException) as error:
         ApiSession().post(f"http://127.0.0.1:{free_port()}/me/messages", params={"access_token": TOKEN})
     assert str(error.value) == "127.0.0.1 can't be reached: ConnectionError."
-    assert error.value.__suppress_context__
+    assert error.value.__context__ is None
+
+
+@pytest.mark.parametrize("output", [_facebook, _twilio, _mattermost], ids=lambda output: output.__name__)
+def test_a_message_that_a_platform_refuses_is_an_error_and_the_last(
+    platforms: Platforms, output: Callable[[Platforms], OutputChannel], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = len(platforms.calls)
+    platforms.failing.add("1")
+    with pytest.raises(RasaException, match="refused a message with status 503"):
+        asyncio.run(output(platforms).send_response("1", {"text": "하나\n\n둘"}))
+    assert "127.0.0.1 refused a message with status 503." in caplog.text
+    assert len(platforms.calls) == before
+
+
+@pytest.mark.parametrize("output", [_facebook, _twilio, _mattermost], ids=lambda output: output.__name__)
+def test_what_nobody_waits_for_any_more_is_not_sent(
+    platforms: Platforms, output: Callable[[Platforms], OutputChannel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(platforms.calls)
+    monkeypatch.setattr(platforms, "slow", {"1"})
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(output(platforms).send_response("1", {"text": "하나\n\n둘"}), 0.5))
+    assert "둘" not in str([call.content for call in platforms.calls[before:]])
+
+
+def test_a_callback_that_is_refused_is_an_error_and_logged_without_what_it_repeats(
+    platforms: Platforms, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CALLBACK_URL", platforms.base("callback"))
+    monkeypatch.setenv("CALLBACK_TOKEN", TOKEN)
+    channel: Any = CallbackChannel.from_credentials({"environment": {"url": "CALLBACK_URL", "token": "CALLBACK_TOKEN"}})
+    platforms.failing.add("1")
+    with pytest.raises(RasaException, match="refused a message with status 503"):
+        asyncio.run(channel.get_output_channel().send_text_message("1", "goguma"))
+    assert "CALLBACK_URL refused a message with status 503." in caplog.text
+    assert "goguma" not in caplog.text
+
+
+@pytest.fixture
+def mattermost(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[httpx.Client, list[str | None]]]:
+    """A client of a server with Mattermost's channel, whose webhook's token is TOKEN, and what the bot is told there."""
+    credentials = {"url": "http://127.0.0.1:1", "token": "t", "webhook_url": "https://a", "webhook_token": TOKEN}
+    for name, value in credentials.items():
+        monkeypatch.setenv(name.upper(), value)
+    channel = MattermostChannel.from_credentials({"environment": {name: name.upper() for name in credentials}})
+    heard: list[str | None] = []
+
+    async def listen(message: UserMessage) -> None:
+        heard.append(message.text)
+
+    with serving(channel, handler=listen) as client:
+        yield client, heard
+
+
+@pytest.mark.parametrize(
+    ("text", "trigger_word", "words"),
+    [
+        ("@maeum 자살하고 싶어요", "@maeum", "자살하고 싶어요"),
+        ("@maeum\n자살하고 싶어요", "@maeum", "자살하고 싶어요"),
+        ("죽고 싶어요", "", "죽고 싶어요"),
+        ("@maeum", "@maeum", ""),
+    ],
+)
+def test_mattermosts_trigger_word_and_no_other_is_left_out(
+    mattermost: tuple[httpx.Client, list[str | None]], text: str, trigger_word: str, words: str
+) -> None:
+    client, heard = mattermost
+    sent = {"token": TOKEN, "trigger_word": trigger_word, "text": text, "user_id": "u", "channel_id": "c"}
+    assert client.post("/webhooks/mattermost/webhook", json=sent).is_success
+    assert heard == [words]
+
+
+@pytest.mark.parametrize(
+    "sent", [[], {"context": None}, {"context": "a"}, {"context": {"token": 1}}, {"token": [TOKEN]}, {"token": "\ud800"}]
+)
+def test_whatever_is_sent_to_mattermosts_address_without_the_token_is_refused(
+    mattermost: tuple[httpx.Client, list[str | None]], sent: Any
+) -> None:
+    client, heard = mattermost
+    # as JSON, because httpx takes no half of a character
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/webhooks/mattermost/webhook", content=json.dumps(sent), headers=headers).status_code == 403
+    assert heard == []
+
+
+def test_a_reply_for_which_line_could_not_be_reached_in_time_is_pushed(
+    platforms: Platforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def without_replies(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/reply"):
+            raise httpx.ConnectTimeout("", request=request)
+        return await send(transport, request)
+
+    async def answer(message: UserMessage) -> None:
+        await message.output_channel.send_text_message(message.sender_id, "괜찮으세요?")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", without_replies)
+    monkeypatch.setenv("LINE_SECRET", "s")
+    monkeypatch.setenv("LINE_TOKEN", TOKEN)
+    variables = {"channel_secret": "LINE_SECRET", "channel_access_token": "LINE_TOKEN"}
+    channel = LineChannel.from_credentials({"environment": variables, "api_base": platforms.base("line")})
+    event = {
+        "type": "message", "message": {"id": "1", "type": "text", "text": "안녕"}, "webhookEventId": "01H",
+        "source": {"type": "user", "userId": "L-unreached"}, "replyToken": "r",
+    }  # fmt: skip
+    body = json.dumps({"events": [event]}).encode()
+    signature = base64.b64encode(hmac.digest(b"s", body, "sha256")).decode()
+    with serving(channel, handler=answer) as client:
+        assert client.post("/webhooks/line/webhook", content=body, headers={"X-Line-Signature": signature}).is_success
+        [call] = platforms.wait(lambda call: call.content.get("to") == "L-unreached")
+    assert call.path.endswith("/push")
 
 
 def telegram_channel(monkeypatch: pytest.MonkeyPatch, api: str, **other: str) -> InputChannel:

@@ -17,6 +17,7 @@ from bot.channels.gate import Gate, Handler, Limits, Messages, client_address, i
 from bot.safety.hand_off import EVENT_NAME, HandOffBroker
 from bot.safety.hotlines import hotlines
 from bot.tracker_store import PrivateTrackerStore
+from components.crisis_policy import UNHEARD
 
 NUMBERS = {line.key: line.number for line in hotlines()}
 IN_CRISIS = "죽고 싶어요"
@@ -28,15 +29,18 @@ def agent(small_bot: Path) -> Agent:
 
 
 class Handled:
-    """Stands where Rasa handles messages, and keeps their texts."""
+    """Stands where Rasa handles messages, and keeps their texts, and which of them can't answer the bot's last reply."""
 
     def __init__(self, fails: bool = False, seconds: float = 0) -> None:
         self.texts: list[str] = []
+        self.unheard: list[str] = []
         self._fails, self._seconds = fails, seconds
 
     async def __call__(self, agent: Agent, message: UserMessage) -> Messages | None:
         text = message.text or ""
         self.texts.append(text)
+        if (message.metadata or {}).get(UNHEARD):
+            self.unheard.append(text)
         await asyncio.sleep(self._seconds)
         if self._fails:
             raise OSError(f"database is full [parameters: {text!r}]")
@@ -85,7 +89,7 @@ def test_a_flood_of_them_still_gets_the_numbers(agent: Agent) -> None:
     said = [say(gate, agent, IN_CRISIS, handled) for _ in range(10)]
     assert said[:6] == [[]] * 6
     assert said[6:] == [[refusals()["too_fast"]]] * 4
-    for refusal in ("too_fast", "too_long", "failed"):
+    for refusal in ("blank", "too_fast", "too_long", "failed"):
         assert all(NUMBERS[line] in refusals()[refusal] for line in ("suicide", "emergency"))
         assert "{" not in refusals()[refusal]
 
@@ -141,9 +145,29 @@ def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, mon
     assert len(read) == 16
 
 
+def test_long_messages_count_for_what_reading_them_costs(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    parse_message = agent.parse_message
+
+    async def parse(text: str) -> dict[str, Any]:
+        read.append(text)
+        parse_data: dict[str, Any] = await parse_message(text)
+        return parse_data
+
+    monkeypatch.setattr(agent, "parse_message", parse)
+    gate, handled = Gate(Limits(message_length=100, messages_per_minute=6)), Handled()
+    filler = "회사에서 있었던 일이에요. " * 400
+    for _ in range(3):
+        assert say(gate, agent, filler, handled) == [refusals()["too_long"]]
+    assert 6 <= len(read) <= 8, "and those of the time that this took"
+    for text in (f"{IN_CRISIS}. {filler}", f"{filler}{IN_CRISIS}"):
+        assert say(Gate(Limits(message_length=100, messages_per_minute=2)), agent, text, handled) == []
+
+
 def test_while_it_is_read_others_are_answered_and_what_follows_it_waits(agent: Agent) -> None:
     gate, handled = Gate(Limits(message_length=30)), Handled()
-    long = "회사에서 있었던 일이에요. " * 10 + IN_CRISIS
+    filler = "회사에서 있었던 일이에요. " * 5  # its beginning and end are read first
+    long = f"{filler}{IN_CRISIS}. {filler}"
 
     async def send_all() -> None:
         sent = ((long, "a"), ("그래요", "a"), ("네", "b"))
@@ -240,6 +264,38 @@ def test_a_turn_that_hangs_does_not_keep_the_next_one_waiting(agent: Agent, monk
     gate = Gate(Limits())
     assert say(gate, agent, "안녕하세요", Handled(seconds=5)) == [refusals()["failed"]]
     assert say(gate, agent, "안녕하세요", Handled()) == []
+
+
+def test_what_answers_a_refusal_or_was_written_before_the_answer_came_is_marked(agent: Agent) -> None:
+    gate, handled = Gate(Limits(message_length=100)), Handled()
+    for text in ("하나", "", "둘", "셋", "회사에서 있었던 일이에요. " * 20, "넷", "다섯"):
+        say(gate, agent, text, handled)
+    say(gate, agent, "여섯", Handled(fails=True))
+    say(gate, agent, "일곱", handled)
+    say(gate, agent, "여덟", handled, sender="b")
+    assert handled.unheard == ["둘", "넷", "일곱"]
+
+    async def send_at_once() -> None:
+        messages = [UserMessage(text, CollectingOutputChannel(), "c") for text in ("아홉", "열")]
+        await asyncio.gather(*(gate.handle(agent, message, handled) for message in messages))
+
+    asyncio.run(send_at_once())
+    assert handled.unheard[3:] == ["열"]
+
+
+def test_who_hangs_up_has_been_heard_all_the_same(agent: Agent) -> None:
+    gate, handled = Gate(Limits()), Handled(seconds=0.1)
+
+    async def hang_up() -> None:
+        message = UserMessage("안녕하세요", CollectingOutputChannel(), "a")
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(gate.handle(agent, message, handled), 0.02)
+        await gate.finish()
+        await gate.handle(agent, UserMessage("네", CollectingOutputChannel(), "a"), handled)
+
+    asyncio.run(hang_up())
+    assert handled.texts[1] == "answered 안녕하세요"
+    assert handled.unheard == ["네"], "nobody has read the answer"
 
 
 def test_limits_come_from_the_environment() -> None:

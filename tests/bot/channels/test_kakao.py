@@ -32,13 +32,17 @@ T = TypeVar("T")
 
 
 class Echo:
-    """Says whose message it heard, and which; "… 2.5s" takes it so long. Knows what it was told in which order."""
+    """Says whose message it heard, and which; "… 2.5s" takes it so long. Knows what it was told in which order, and which of
+    that can't answer what it said last."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
+        self.unheard: list[str] = []
 
     async def __call__(self, message: UserMessage) -> None:
         self.heard.append((message.sender_id, message.text))
+        if message.metadata:
+            self.unheard.append(message.text)
         delay = re.search(r"([\d.]+)s$", message.text)
         await asyncio.sleep(float(delay.group(1)) if delay else 0)
         if "부서져" in message.text:
@@ -136,6 +140,18 @@ def test_a_late_answer_comes_with_the_next_message(server: httpx.Client) -> None
         assert (await kakao.say("민지", "셋째")).texts == ["민지: 셋째"]
 
     run(server, scene)
+
+
+def test_what_is_written_before_the_answer_is_shown_is_marked(server: httpx.Client, echo: Echo) -> None:
+    async def scene(kakao: KakaoSimulator) -> None:
+        await kakao.say("민지", "첫째 1s")
+        await kakao.say("민지", "둘째 0.5s")
+        await asyncio.sleep(1)
+        for text in ("셋째", "넷째", " ", "다섯째", "여섯째"):
+            await kakao.say("민지", text)
+
+    run(server, scene)
+    assert echo.unheard == ["둘째 0.5s", "셋째", "다섯째"]
 
 
 def test_a_late_answer_is_fetched_by_the_quick_reply_without_another_turn(server: httpx.Client, echo: Echo) -> None:

@@ -62,11 +62,11 @@ def _slack_signature(body: bytes, secret: str) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": f"v0={_hex(f'v0:{now}:'.encode() + body, secret)}"}
 
 
-def slack(words: str, secret: str = SECRET, number: int = 0) -> Sent:
+def slack(words: str, secret: str = SECRET, number: int = 0, **other: Any) -> Sent:
     number = number or next(_numbers)
     event = {
         "type": "message", "channel": f"D{number}", "user": f"U{number}", "text": words, "ts": f"{number}.0",
-        "channel_type": "im", "client_msg_id": f"c{number}", "team": "T1",
+        "channel_type": "im", "client_msg_id": f"c{number}", "team": "T1", **other,
     }  # fmt: skip
     content = {
         "token": "deprecated", "team_id": "T1", "api_app_id": "A1", "event": event, "type": "event_callback",
@@ -92,12 +92,12 @@ def telegram(words: str | None, secret: str = "", kind: str = "message", number:
     return _json("telegram", {"update_id": next(_numbers), kind: message}, str(number), lambda body: header)
 
 
-def facebook(words: str, secret: str = SECRET, more: tuple[str, ...] = ()) -> Sent:
-    number = next(_numbers)
+def facebook(words: str, secret: str = SECRET, more: tuple[str, ...] = (), number: int = 0) -> Sent:
+    number, delivery = number or next(_numbers), next(_numbers)
     messaging = [
         {
             "sender": {"id": f"F{number}"}, "recipient": {"id": "page"}, "timestamp": 1,
-            "message": {"mid": f"m_{number}_{index}", "text": text},
+            "message": {"mid": f"m_{delivery}_{index}", "text": text},
         }
         for index, text in enumerate((words, *more))
     ]  # fmt: skip
@@ -129,18 +129,18 @@ def _line_signature(body: bytes, secret: str) -> dict[str, str]:
     return {"X-Line-Signature": base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()}
 
 
-def twilio(words: str, secret: str = TOKEN, **other: str) -> Sent:
-    number = f"+8210{next(_numbers):08}"
-    fields = {"MessageSid": "SM1", "AccountSid": "AC1", "From": number, "To": "+15005550006", "Body": words, "NumMedia": "0"}
+def twilio(words: str, secret: str = TOKEN, number: int = 0, **other: str) -> Sent:
+    person = f"+8210{number or next(_numbers):08}"
+    fields = {"MessageSid": "SM1", "AccountSid": "AC1", "From": person, "To": "+15005550006", "Body": words, "NumMedia": "0"}
     fields |= other
     signed = TWILIO_URL + "".join(f"{name}{fields[name]}" for name in sorted(fields))
     signature = base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha1")).decode()
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8", "X-Twilio-Signature": signature}
-    return Sent("twilio", urlencode(fields).encode(), headers, number)
+    return Sent("twilio", urlencode(fields).encode(), headers, person)
 
 
-def mattermost(words: str, secret: str = SECRET) -> Sent:
-    number = next(_numbers)
+def mattermost(words: str, secret: str = SECRET, number: int = 0) -> Sent:
+    number = number or next(_numbers)
     content = {
         "token": secret, "team_id": "t", "team_domain": "team", "channel_id": f"c{number}", "channel_name": "town-square",
         "timestamp": 1, "user_id": f"u{number}", "user_name": "minji", "post_id": "p", "text": f"@maeum {words}",
@@ -149,8 +149,8 @@ def mattermost(words: str, secret: str = SECRET) -> Sent:
     return _json("mattermost", content, f"c{number}", lambda body: {})
 
 
-def callback(words: str, secret: str = SECRET) -> Sent:
-    sender = f"someone-{next(_numbers)}"
+def callback(words: str, secret: str = SECRET, number: int = 0) -> Sent:
+    sender = f"someone-{number or next(_numbers)}"
     header = {"Authorization": f"Bearer {secret}"}
     return _json("callback", {"sender": sender, "message": words}, sender, lambda body: header)
 
@@ -278,6 +278,7 @@ def test_an_update_that_is_no_message_is_taken_and_ignored(bot: Bot) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
+        slack("", subtype="file_share", files=[{"id": "F1", "mimetype": "image/png"}]),
         telegram(None, sticker={"file_id": "f"}),
         telegram(None, location={"latitude": 37.57, "longitude": 126.98}),
         line(None),
@@ -287,8 +288,7 @@ def test_an_update_that_is_no_message_is_taken_and_ignored(bot: Bot) -> None:
     ids=lambda sent: sent.path,
 )
 def test_a_sticker_a_picture_or_a_place_is_answered_with_a_kind_word(bot: Bot, sent: Sent) -> None:
-    refusals = yaml.safe_load((ROOT / "bot" / "channels" / "refusals.yml").read_text(encoding="utf-8"))
-    assert bot.say(sent) == [refusals["blank"]]
+    assert bot.say(sent) == [refusals()["blank"]]
 
 
 @pytest.mark.parametrize("kind", ["message", "edited_message"])
@@ -381,18 +381,44 @@ def test_what_is_kept_of_slack_does_not_name_a_persons_channel(bot: Bot) -> None
     assert f"D{number}" not in kept
 
 
-@pytest.mark.parametrize(("send", "person"), [(slack, "U"), (telegram, "")], ids=["slack", "telegram"])
+@pytest.mark.parametrize(
+    ("platform", "person"),
+    [
+        ("slack", "U{}"), ("telegram", "{}"), ("facebook", "F{}"), ("twilio", "+8210{:08}"), ("mattermost", "u{}"),
+        ("callback", "someone-{}"),
+    ],
+)  # fmt: skip
 def test_a_crisis_whose_reply_a_platform_does_not_take_is_handed_to_a_human_and_goes_on(
-    bot: Bot, send: Callable[..., Sent], person: str
+    bot: Bot, platform: str, person: str
 ) -> None:
-    number = next(_numbers)
+    send, number = PLATFORMS[platform][0], next(_numbers)
     sent = send("죽고 싶어요", number=number)
     bot.platforms.failing.add(sent.recipient)
     assert bot.say(sent) == [refusals()["failed"]]
     bot.say(send("안녕하세요", number=number), number=2)
-    sender = pseudonym(f"{person}{number}")
+    sender = pseudonym(person.format(number))
     handed_off = bot.platforms.wait(lambda call: call.content.get("sender_id") == sender, number=2)
     assert [call.content["kind"] for call in handed_off] == ["thinking", "thinking"]
+
+
+def test_a_server_that_stops_gives_slack_the_answer_under_way(small_bot: Path, tmp_path: Path) -> None:
+    port, sent = free_port(), slack("죽고 싶어요")
+    with standing_in() as platforms:
+        platforms.slow.add(sent.recipient)
+        credentials = yaml.safe_load((ROOT / "credentials.yml").read_text(encoding="utf-8"))
+        credentials["bot.channels.slack.SlackChannel"]["api_base"] = platforms.base("slack")
+        (tmp_path / "credentials.yml").write_text(yaml.safe_dump(credentials, allow_unicode=True), encoding="utf-8")
+        rasa = ["bot.quiet_rasa", "run", "--interface", "127.0.0.1", "--port", str(port), "--model", str(small_bot)]
+        rasa += ["--endpoints", str(endpoints(tmp_path, free_port())), "--credentials", str(tmp_path / "credentials.yml")]
+        own = {name: value for name, value in ENVIRONMENT.items() if name.startswith("SLACK")}
+        with running(rasa, f"http://127.0.0.1:{port}/webhooks/health/", tmp_path / "rasa.log", **own):
+            address = f"http://127.0.0.1:{port}/webhooks/slack/webhook"
+            assert httpx.post(address, content=sent.body, headers=sent.headers).is_success
+        [call, *_] = platforms.wait(lambda call: call.content.get("channel") == sent.recipient, seconds=0.1)
+    assert "109" in call.content["text"]
+    with sqlite3.connect(tmp_path / "conversations.db") as connection:
+        kept = [json.loads(data) for (data,) in connection.execute("SELECT data FROM events")]
+    assert "utter_crisis_thinking" in [event.get("name") for event in kept]
 
 
 def test_a_callback_without_words_is_refused_with_a_sentence(bot: Bot) -> None:

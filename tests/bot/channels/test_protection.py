@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -182,8 +183,9 @@ def test_the_api_is_its_owners(server: Server) -> None:
     "body", [{"model_server": {"url": "http://127.0.0.1:1/model"}}, {"remote_storage": "aws", "model_file": "x"}]
 )
 def test_no_model_is_fetched_from_elsewhere(server: Server, body: dict[str, object]) -> None:
-    answer = httpx.put(f"{server.url}/model?token=long-and-random", json=body)
-    assert answer.status_code == 403
+    for path in ("model", "model/"):
+        answer = httpx.put(f"{server.url}/{path}?token=long-and-random", json=body)
+        assert answer.status_code == 403
     assert Conversation(server.port, "somebody").say("안녕하세요")
 
 
@@ -221,3 +223,35 @@ def test_who_knows_a_persons_id_on_a_messenger_cannot_read_their_conversation_ov
     assert {message["recipient_id"] for message in answer.json()} == {"rest:123456789"}
     again = httpx.post(server.rest, json={"sender": "rest:123456789", "message": "고마워요"})
     assert {message["recipient_id"] for message in again.json()} == {"rest:123456789"}, "the answer names it so"
+
+
+def test_a_yes_to_a_refusal_is_no_word_about_being_safe(server: Server) -> None:
+    conversation = Conversation(server.port, "misunderstood")
+
+    def reply_to(text: str) -> Any:
+        conversation.say(text)
+        return [event["name"] for event in server.events() if event["event"] == "action" and "crisis" in event["name"]][-1]
+
+    assert reply_to("죽고 싶어요") == "utter_crisis_thinking"
+    assert conversation.say(" ") == [refusals()["blank"]]
+    assert reply_to("네") == "utter_crisis_unclear"
+    assert reply_to("네") == "utter_crisis_safe"
+
+
+def test_who_hangs_up_is_heard_all_the_same_and_not_quoted_in_the_log(server: Server) -> None:
+    written = [f"고구마 {number}" for number in range(5)]
+    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in written]
+    for text, connection in zip(written, connections):
+        body = json.dumps({"sender": "hasty", "message": text}, ensure_ascii=False).encode()
+        head = "POST /webhooks/rest/webhook HTTP/1.1\r\nHost: maeum\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    for connection in connections:
+        connection.close()
+    deadline = time.monotonic() + 20
+    kept: set[Any] = set()
+    while not kept.issuperset(written) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        kept = {event.get("text") for event in server.events() if event["event"] == "user"}
+    assert kept.issuperset(written)
+    assert "rest.message.received.timeout" in server.log
+    assert "고구마" not in server.log
