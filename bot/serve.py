@@ -25,7 +25,7 @@ from bot.start_checks import StartError, check_shell, check_start, with_api_toke
 # A large encoder takes its time to load.
 _START_SECONDS = 300
 # Channels finish what they are answering, one after the other, then Sanic its connections, and last a human is called in.
-_STOP_SECONDS = 45
+_STOP_SECONDS = 60
 # What the action server says while somebody chats in the terminal.
 _SHELL_LOG = Path(".cache/actions.log")
 # How often the servers are looked after.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 # One stretch of text that normalises by itself: conjoining jamo (as macOS writes Hangul), or a character with its marks.
 _CLUSTER = re.compile(
@@ -31,6 +32,7 @@ class NormalisedText:
     offsets: tuple[int, ...]
 
 
+@lru_cache(maxsize=64)  # every component asks about the same message
 def normalise(text: str) -> NormalisedText:
     """NFC, cluster by cluster so that offsets survive; lone surrogates become U+FFFD and invisible characters go."""
     characters: list[str] = []

@@ -191,16 +191,17 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
     def _annotate(self, message: Message, row: np.ndarray) -> None:
         """Writes a text's label probabilities, (labels,), into the message as Rasa's intents and selector results."""
         assert self._model is not None
-        ranked = [(self._model.labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")]
+        length = self._config["ranking_length"]
+        confidences = row.tolist()
         intents: dict[str, float] = {}
         selectors: dict[str, list[dict[str, Any]]] = {}
-        for label, confidence in ranked:
+        for index in np.argsort(-row, kind="stable").tolist():
+            label, confidence = self._model.labels[index], confidences[index]
             intent, _, key = label.partition("/")
             intents.setdefault(intent, confidence)
-            if key:
-                selectors.setdefault(intent, []).append({"intent_response_key": label, "confidence": confidence})
+            if key and len(keys := selectors.setdefault(intent, [])) < length:
+                keys.append({"intent_response_key": label, "confidence": confidence})
 
-        length = self._config["ranking_length"]
         ranking = [{"name": name, "confidence": confidence} for name, confidence in intents.items()]
         found = message.get(INTENT) or {}
         properties: dict[str, Any] = {"all_retrieval_intents": sorted(selectors)}
@@ -211,7 +212,7 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         message.set(INTENT, ranking[0], add_to_output=True)
         message.set("intent_ranking", ranking[:length], add_to_output=True)
         for intent, keys in selectors.items():
-            properties[intent] = {"response": self._response(keys[0]), "ranking": keys[:length]}
+            properties[intent] = {"response": self._response(keys[0]), "ranking": keys}
         message.set("response_selector", properties, add_to_output=True)
         message.set(LEVELS, self._levels(row), add_to_output=True)
 

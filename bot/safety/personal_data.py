@@ -77,10 +77,11 @@ def mask_all(value: Any) -> Any:
     return value
 
 
-def _spans(text: str, offset: int) -> list[_Span]:
+@functools.lru_cache(maxsize=256)  # a turn's events say the same things several times
+def _spans(text: str, offset: int) -> tuple[_Span, ...]:
     """What is personal in a stretch that begins at `offset`."""
     if not _SUSPICIOUS.search(text) and not _spelled().search(text) and _hides_nothing(text):
-        return []
+        return ()
     readable = normalise(text)
     plain = "".join(map(_plain, readable.text))
     kept = [
@@ -88,7 +89,7 @@ def _spans(text: str, offset: int) -> list[_Span]:
     ]
     plain = "".join(plain[position] for position in kept)
     begins = [offset + readable.offsets[position] for position in (*kept, len(readable.text))]
-    return [_Span(begins[span.start], begins[span.end], span.label) for span in _find(plain)]
+    return tuple(_Span(begins[span.start], begins[span.end], span.label) for span in _find(plain))
 
 
 def _find(text: str) -> Iterator[_Span]:

@@ -109,11 +109,19 @@ def quantise(file: Path) -> Path:
 
     Weights by channel and in seven bits: with eight, processors without VNNI overflow when they add products up.
     """
+    from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logging.getLogger().addFilter(_no_preprocessing_advice)
     quantised = file.with_suffix(".int8.onnx")
-    quantize_dynamic(str(file), str(quantised), per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
+    quantize_dynamic(
+        str(file),
+        str(quantised),
+        per_channel=True,
+        reduce_range=True,
+        weight_type=QuantType.QInt8,
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},  # of what fused operations make, whose type isn't inferred
+    )
     logging.getLogger().removeFilter(_no_preprocessing_advice)
     return quantised
 
