@@ -34,8 +34,8 @@ _SUSPICIOUS = re.compile(r"\d|@|\bat\b|골뱅이", re.IGNORECASE)
 # recognisers take time by the square of a text's length, and by the cube of a gap's.
 _STRETCH, _OVERLAP, _GAP = 1000, 200, 4
 _HANGUL = re.compile(r"[가-힣]")
-# Numbers of organisations (15xx, 16xx, 18xx, 080), hotlines among them: nobody's own.
-_PUBLIC_NUMBER = re.compile(r"1[568]\d{6}|080\d{7}")
+# Numbers of organisations (15xx to 18xx, 080), hotlines among them: nobody's own.
+_PUBLIC_NUMBER = re.compile(r"1[5-8]\d{6}|080\d{7}")
 # A number spelled out, once its digits stand close together: mobile, other telephone, registration, card.
 _SPELLED_NUMBER = re.compile(r"010\d{8}|01[1-9]\d{7,8}|0(?:2|[3-6]\d|70)\d{7,8}|\d{2}[01]\d[0-3]\d[1-8]\d{6}|\d{16}")
 
