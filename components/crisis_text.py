@@ -70,6 +70,18 @@ def jamo(text: str) -> str:
     return "".join(_letters(character) for character in text if not character.isspace())
 
 
+def letters_of(syllable: str) -> tuple[str, str, str]:
+    """A Hangul syllable's lead, vowel and tail, which is empty where it has none."""
+    lead, rest = divmod(ord(syllable) - 0xAC00, 21 * 28)
+    vowel, tail = divmod(rest, 28)
+    return _LEADS[lead], chr(ord("ㅏ") + vowel), _TAILS[tail - 1] if tail else ""
+
+
+def syllable_of(lead: str, vowel: str, tail: str) -> str:
+    """The Hangul syllable of these letters."""
+    return chr(0xAC00 + (_LEADS.index(lead) * 21 + ord(vowel) - ord("ㅏ")) * 28 + (_TAILS.index(tail) + 1 if tail else 0))
+
+
 def _read(text: str) -> str:
     if not re.search(_UNIT, text):
         return _typed_on_an_english_keyboard(text)
@@ -114,16 +126,14 @@ def _compose(block: re.Match[str]) -> str:
     if tail not in _TAILS:
         tail = ""
     behind = tails[2 if tails in _COMPOUNDS and tail else len(tail) :]
-    syllable = chr(0xAC00 + (_LEADS.index(lead) * 21 + ord(vowel) - ord("ㅏ")) * 28 + (_TAILS.index(tail) + 1 if tail else 0))
-    return syllable + rest + behind
+    return syllable_of(lead, vowel, tail) + rest + behind
 
 
 def _close(pair: re.Match[str]) -> str:
     """An open syllable and the consonant behind it as one."""
     syllable, tail = pair.groups()
-    if (ord(syllable) - 0xAC00) % 28:
-        return syllable + tail
-    return chr(ord(syllable) + _TAILS.index(tail) + 1)
+    lead, vowel, closed = letters_of(syllable)
+    return syllable + tail if closed else syllable_of(lead, vowel, tail)
 
 
 def _typed_on_an_english_keyboard(text: str) -> str:
@@ -137,6 +147,5 @@ def _typed_on_an_english_keyboard(text: str) -> str:
 def _letters(character: str) -> str:
     if not "가" <= character <= "힣":
         return character
-    lead, rest = divmod(ord(character) - 0xAC00, 21 * 28)
-    vowel, tail = divmod(rest, 28)
-    return _LEADS[lead] + chr(ord("ㅏ") + vowel) + (_TAILS[tail - 1] if tail else "-")
+    lead, vowel, tail = letters_of(character)
+    return lead + vowel + (tail or "-")

@@ -125,8 +125,10 @@ def test_but_what_it_says_of_a_crisis_is_heard_wherever_it_stands(agent: Agent) 
         assert IN_CRISIS in handled.texts[0]
 
 
-def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
+@pytest.fixture
+def read(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the agent is given to classify, as they come."""
+    read: list[str] = []
     parse_message = agent.parse_message
 
     async def parse(text: str) -> dict[str, Any]:
@@ -135,6 +137,10 @@ def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, mon
         return parse_data
 
     monkeypatch.setattr(agent, "parse_message", parse)
+    return read
+
+
+def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, read: list[str]) -> None:
     filler = "회사에서 있었던 일이에요. " * 400
     for text in (f"{IN_CRISIS}. {filler}", f"{filler}{IN_CRISIS}"):
         handled = Handled()
@@ -145,16 +151,7 @@ def test_of_a_very_long_one_the_beginning_and_the_end_are_read(agent: Agent, mon
     assert len(read) == 16
 
 
-def test_long_messages_count_for_what_reading_them_costs(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    parse_message = agent.parse_message
-
-    async def parse(text: str) -> dict[str, Any]:
-        read.append(text)
-        parse_data: dict[str, Any] = await parse_message(text)
-        return parse_data
-
-    monkeypatch.setattr(agent, "parse_message", parse)
+def test_long_messages_count_for_what_reading_them_costs(agent: Agent, read: list[str]) -> None:
     gate, handled = Gate(Limits(message_length=100, messages_per_minute=6)), Handled()
     filler = "회사에서 있었던 일이에요. " * 400
     for _ in range(3):
