@@ -14,10 +14,11 @@ from components.text import squeeze
 CUES_FILE = Path(__file__).parents[1] / "data" / "crisis_answers.yml"
 
 _NOT_A_LETTER = re.compile(r"[^\w]|_")
+_QUESTION_MARK = re.compile("[?？]")
 # Longer than this, a message is a story in which a "safe" may mean anything.
 _PLAIN_ANSWER = 40
-# Words that leave open whether a "safe" beside them is meant.
-_DOUBT = "doubt"
+# Words that may stand beside a "safe" and leave it as plain as it is.
+_BESIDE_SAFE = "beside_safe"
 
 
 class Answer(Enum):
@@ -46,53 +47,50 @@ _INTENTS = {
 class AnswerReader:
     """Reads answers by the words of `data/crisis_answers.yml`, and where these say nothing by the classifier's ranking.
 
-    Only what is plainly safe is `SAFE` or `YES`: one word of danger in it, or a classifier that is not sure, and it isn't.
+    Only the words make an answer `SAFE` or `YES`, and only where there is nothing else in it: a "safe" is denied, doubted or
+    mocked in more forms than can be listed or learned.
     """
 
-    def __init__(self, cues: dict[str, list[str]], answer_threshold: float, safe_threshold: float) -> None:
+    def __init__(self, cues: dict[str, list[str]], answer_threshold: float) -> None:
         self._cues = {name: re.compile("|".join(patterns)) for name, patterns in cues.items()}
+        safe, beside = self._cues[Answer.SAFE.value].pattern, self._cues[_BESIDE_SAFE].pattern
+        self._plainly_safe = re.compile(f"(?:{beside})*(?:{safe})(?:{beside}|{safe})*")
         self._answer_threshold = answer_threshold
-        self._safe_threshold = safe_threshold
 
     def read(self, text: str, ranking: list[dict[str, Any]]) -> Answer:
         """`ranking` is Rasa's `intent_ranking`: dicts with `name` and `confidence`."""
         # "네!! 안전 해요^^" and "네안전해요" are the same.
         letters = _NOT_A_LETTER.sub("", squeeze(text))
-        for bare in (Answer.YES, Answer.NO):
-            if self._cues[bare.value].fullmatch(letters):
-                return bare
-        for answer in (Answer.NOT_SAFE, Answer.SOMEONE_ELSE, Answer.KEEP_TALKING, Answer.CALLING):
-            if self._says(answer.value, letters):
-                return answer
-        is_plain = len(letters) <= _PLAIN_ANSWER and "?" not in text and not self._says(_DOUBT, letters)
-        if is_plain and self._says(Answer.SAFE.value, letters):
+        asks = _QUESTION_MARK.search(text) is not None
+        if not asks and len(letters) <= _PLAIN_ANSWER and self._plainly_safe.fullmatch(letters):
             return Answer.SAFE
-        return self._likeliest(ranking, is_plain)
+        if self._cues[Answer.YES.value].fullmatch(letters):  # "네?" asks back
+            return Answer.UNCLEAR if asks else Answer.YES
+        if self._cues[Answer.NO.value].fullmatch(letters):
+            return Answer.NO
+        for answer in (Answer.NOT_SAFE, Answer.SOMEONE_ELSE, Answer.KEEP_TALKING, Answer.UNCLEAR, Answer.CALLING):
+            if self._cues[answer.value].search(letters):
+                return answer
+        return self._likeliest(ranking)
 
-    def _says(self, cue: str, letters: str) -> bool:
-        return self._cues[cue].search(letters) is not None
-
-    def _likeliest(self, ranking: list[dict[str, Any]], is_plain: bool) -> Answer:
+    def _likeliest(self, ranking: list[dict[str, Any]]) -> Answer:
         expected = [(entry["confidence"], entry["name"]) for entry in ranking if entry["name"] in _INTENTS]
         confidence, name = max(expected, default=(0.0, ""))
-        if not name:
+        if not name or confidence < self._answer_threshold:
             return Answer.UNCLEAR
         answer = _INTENTS[name]
-        # A "yes" the list of plain ones doesn't know may go on with anything.
-        if answer is Answer.YES or (answer is Answer.SAFE and not is_plain):
-            return Answer.UNCLEAR
-        threshold = self._safe_threshold if answer is Answer.SAFE else self._answer_threshold
-        return answer if confidence >= threshold else Answer.UNCLEAR
+        # A "yes" or "safe" the lists of plain ones don't know may go on with anything.
+        return Answer.UNCLEAR if answer in (Answer.YES, Answer.SAFE) else answer
 
 
 def load_cues(file: Path = CUES_FILE) -> dict[str, list[str]]:
-    """The regular expressions of each answer and of doubt, to be matched with a message's letters and digits alone.
+    """The regular expressions of each answer and of what may stand beside a "safe", matched with letters and digits alone.
 
     Raises:
         ValueError: an answer is unknown or missing, or an expression is none; the message says which.
     """
     cues: dict[str, list[str]] = yaml.safe_load(file.read_text(encoding="utf-8"))["answers"]
-    needed = {answer.value for answer in Answer} - {Answer.UNCLEAR.value} | {_DOUBT}
+    needed = {answer.value for answer in Answer} | {_BESIDE_SAFE}
     if set(cues) != needed:
         raise ValueError(f"{file}: answers must be {', '.join(sorted(needed))}; it has {', '.join(sorted(cues))}.")
     for name, patterns in cues.items():
