@@ -5,7 +5,6 @@ Beside it goes what its replies are ranked by: a sentence encoder, and the vecto
 
 from __future__ import annotations
 
-import csv
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -26,7 +25,9 @@ from components.encoder.finetune import export_frozen
 from components.encoder.onnx_encoder import TRUNK_FILE, OnnxTrunk, quantise
 from components.trainer import Example, fine_tune, run_name
 from components.training_settings import TrainingSettings
+from training.tables import TableError, read_table
 
+_PAIR_COLUMNS = ("question", "answer")
 _UNKNOWN = "<unk>"
 _RANKED_LENGTH = 128  # tokens of a question or reply that ranking reads; they have a few dozen
 _IGNORED = -100  # the label torch's cross entropy passes over
@@ -49,18 +50,18 @@ class GeneratorSettings(TrainingSettings):
 
 
 def read_pairs(file: Path) -> list[tuple[str, str]]:
-    """The pairs of a CSV with the columns `question,answer`, such as `data/generated/question_answer.csv`.
+    """The whole pairs of a table with the columns `question,answer`, such as `data/generated/question_answer.csv`.
 
     Raises:
         GeneratorError: there is no such file, or it has no such pairs.
     """
+    if not file.exists():
+        raise GeneratorError(f"{file}: there is no such file; `make data` makes the pairs.")
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            pairs = [(row["question"], row["answer"]) for row in csv.DictReader(stream)]
-    except FileNotFoundError:
-        raise GeneratorError(f"{file}: there is no such file; `make data` makes the pairs.") from None
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        raise GeneratorError(f"{file}: a UTF-8 CSV with the columns question,answer is wanted.") from None
+        rows = read_table(file, [_PAIR_COLUMNS])[1]
+    except TableError as error:
+        raise GeneratorError(str(error)) from None
+    pairs = [(row["question"], row["answer"]) for row in rows if row["question"] and row["answer"]]
     if len(pairs) < 2:
         raise GeneratorError(f"{file}: at least two question-answer pairs are needed, and it has {len(pairs)}.")
     return pairs

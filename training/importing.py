@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import filecmp
 import hashlib
+import re
 import shutil
 import tempfile
 from collections import defaultdict
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from components.crisis_examples import CrisisExamplesError, kind_of
+from components.crisis_lexicon import CrisisLexicon
 from training import dataset, rasa_data, tables
 from training.dataset import CHATBOT_COLUMNS, CRISIS_COLUMNS, PARENT_COLUMNS, WELLNESS_COLUMNS, WellnessData
 from training.tables import Row, TableError
@@ -22,6 +25,10 @@ _INTENTS_FILE = "intents.yml"
 _FINGERPRINT_FILE = "fingerprint"
 # Of each kind of risk; more would only make Rasa slower.
 _EXAMPLES_OF_A_KIND = 100
+# A category tells of a risk to a life if this share of its utterances does in the crisis lexicon's words, or if its name does.
+# Of the open dataset's crisis categories they are 5 to 10 %, and of no other a single utterance.
+_RISKY_SHARE = 0.03
+_RISKY_NAME = re.compile("자살|자해|살인")
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,15 @@ class DataFolder:
     @property
     def crisis(self) -> Path:
         return self.root / "crisis.yml"
+
+    @property
+    def crisis_lexicon(self) -> Path:
+        return self.root / "crisis_lexicon.yml"
+
+    @property
+    def config(self) -> Path:
+        """Rasa's, beside this folder."""
+        return self.root.parent / "config.yml"
 
     @property
     def crisis_utterances(self) -> Path:
@@ -82,6 +98,8 @@ class ImportReport:
     ordinary: list[str]
     # Categories without an answer of their own, but for crisis categories, which have fixed replies.
     unanswered: list[str]
+    # Categories that tell of a risk to a life and aren't treated so, with how many of their utterances plainly do.
+    risky: dict[str, int]
 
 
 def import_files(paths: list[Path], folder: DataFolder) -> ImportReport:
@@ -135,7 +153,12 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
     open_answers = data.answers.get(rasa_data.OPEN_CATEGORY)
     if not open_answers:
         own = dataset.wellness_data(tables.read_table(folder.open_dataset, [WELLNESS_COLUMNS])[1])
-        open_answers = own.answers[rasa_data.OPEN_CATEGORY]
+        open_answers = own.answers.get(rasa_data.OPEN_CATEGORY)
+    if not open_answers:
+        raise TableError(
+            f"{folder.open_dataset}: no row of the category {rasa_data.OPEN_CATEGORY} has a 챗봇; add two such rows or more,"
+            " open questions, with which the bot answers where a category has too few answers of its own."
+        )
     ordinary = _without_ordinary(data, folder.root / _INTENTS_FILE)
     crisis_utterances = _crisis_utterances(data, folder)
     if not data.utterances:
@@ -145,10 +168,11 @@ def _generate(folder: DataFolder, wellness: list[Row] | None, chatbot: list[Row]
     pairs = list(dict.fromkeys([*rasa_data.question_answer_pairs(data, crisis), *chatbot_pairs]))
 
     unanswered = [category for category in data.unanswered if not crisis.replies_to(category)]
+    risky = _risky(data, crisis, folder)
     staged = Path(tempfile.mkdtemp(prefix=".generated-", dir=folder.root))
     rasa_data.write_rasa_data(staged, data, crisis, answers, crisis_utterances)
     rasa_data.write_pairs(staged, data, pairs)
-    return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary, unanswered), staged
+    return ImportReport(data, source, len(chatbot_pairs), len(pairs), ordinary, unanswered, risky), staged
 
 
 def _parent_answers(folder: DataFolder) -> dict[str, list[str]]:
@@ -179,6 +203,34 @@ def _crisis_utterances(data: WellnessData, folder: DataFolder) -> list[str]:
         if row["kind"] != "none" and row["utterance"] not in taken:
             by_kind[row["kind"]].append(row["utterance"])
     return [text for texts in by_kind.values() for text in texts[:_EXAMPLES_OF_A_KIND]]
+
+
+def _risky(data: WellnessData, crisis: rasa_data.Crisis, folder: DataFolder) -> dict[str, int]:
+    """The categories for `ImportReport.risky`: those without fixed replies, or harmless to the crisis detector."""
+    try:
+        lexicon = CrisisLexicon.read(folder.crisis_lexicon)
+    except CrisisExamplesError as error:
+        raise TableError(str(error)) from None
+    kinds = _kinds_of_intents(folder.config)
+    risky = {}
+    for category, utterances in data.utterances.items():
+        if crisis.replies_to(category) and kind_of(rasa_data.full_intent(category), kinds):
+            continue
+        hits = int(lexicon.hits([lexicon.as_read(utterance) for utterance in utterances]).any(axis=1).sum())
+        if hits >= _RISKY_SHARE * len(utterances) or _RISKY_NAME.search(category):
+            risky[category] = hits
+    return risky
+
+
+def _kinds_of_intents(config: Path) -> dict[str, str]:
+    """The kinds of risk that a Rasa config file gives to intents."""
+    try:
+        pipeline = yaml.safe_load(config.read_text(encoding="utf-8"))["pipeline"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(f"{config}: the pipeline can't be read ({reason}); mend the file.") from None
+    named = [component.get("kinds_of_intents") or {} for component in pipeline or []]
+    return {intent: kind for kinds in named for intent, kind in kinds.items()}
 
 
 def _ordinary_utterances(intents_file: Path) -> set[str]:

@@ -49,11 +49,12 @@ Q,A,label
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
-    """A data folder with the project's crisis replies and ordinary intents and a small open dataset, for the command."""
+    """A data folder with the project's crisis files and ordinary intents and a small open dataset, for the command."""
     folder = DataFolder(tmp_path / "data")
     folder.root.mkdir()
-    for name in ("crisis.yml", "intents.yml", "parent_answers.csv"):
+    for name in ("crisis.yml", "crisis_lexicon.yml", "intents.yml", "parent_answers.csv"):
         shutil.copy(ROOT / "data" / name, folder.root)
+    shutil.copy(ROOT / "config.yml", folder.config)
     folder.open_dataset.write_text(OPEN_DATASET, encoding="utf-8")
     monkeypatch.setattr(training.__main__, "DATA", folder)
     return folder
@@ -211,6 +212,58 @@ def test_a_crisis_category_lends_its_fixed_replies_and_not_imported_ones(data: D
     assert written["utter_wellness/감정.자살충동.반복"] == written["utter_wellness/감정.자살충동"]
 
 
+RISKY = """\
+구분,유저,챗봇
+위기/자살생각,다 놓아 버리고 싶어요,힘내세요!
+위기/마음,죽고 싶다는 생각뿐이에요,힘내세요!
+위기/마음,밤이 길어요,힘내세요!
+감정/자살충동,죽고 싶어요,
+배경/이사,이사했어요,
+"""
+
+
+def risks(result: Result) -> list[str]:
+    return [line for line in result.stdout.splitlines() if line.startswith("risk to a life")]
+
+
+def test_a_category_that_tells_of_a_risk_and_is_no_crisis_category_is_named_with_what_to_do(data: DataFolder) -> None:
+    assert risks(imported(data, RISKY)) == [
+        f"risk to a life: 위기/{name} (told of by {what}); unless its writers are safe, name it in `replies` of"
+        f" data/crisis.yml and, as wellness/위기.{name}, in `kinds_of_intents` of config.yml: without both it is answered or"
+        " learned as harmless"
+        for name, what in (("자살생각", "its name"), ("마음", "1 of 2 utterances"))
+    ]
+
+
+def test_a_risky_category_is_named_until_it_is_a_crisis_category_everywhere(data: DataFolder) -> None:
+    crisis = yaml.safe_load(data.crisis.read_text(encoding="utf-8"))
+    crisis["replies"]["위기"] = crisis["replies"]["감정/자살충동"]
+    data.crisis.write_text(yaml.safe_dump(crisis, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    assert len(risks(imported(data, RISKY))) == 2
+    config = data.config.read_text(encoding="utf-8")
+    data.config.write_text(
+        config.replace("kinds_of_intents:", "kinds_of_intents:\n      wellness/위기: thinking"), encoding="utf-8"
+    )
+    assert risks(imported(data, RISKY)) == []
+
+
+def test_of_the_open_dataset_none_but_the_crisis_categories_tells_of_a_risk(data: DataFolder) -> None:
+    shutil.copy(ROOT / "data" / "wellness.csv", data.open_dataset)
+    data.config.write_text("pipeline: []\n", encoding="utf-8")
+    crisis = yaml.safe_load(data.crisis.read_text(encoding="utf-8"))
+    by_utterances = [line.split()[4] for line in risks(run()) if "utterances" in line]
+    assert sorted(by_utterances) == sorted(crisis["replies"])
+
+
+@pytest.mark.parametrize("name", ["config.yml", "data/crisis_lexicon.yml"])
+def test_a_file_that_tells_what_a_crisis_is_and_is_broken_is_told_in_one_sentence(data: DataFolder, name: str) -> None:
+    (data.root.parent / name).write_text("pipeline: [\n", encoding="utf-8")
+    result = run()
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert name in result.stderr
+    assert not data.generated.exists()
+
+
 def test_categories_are_numbered_in_order_and_questions_carry_the_numbers(data: DataFolder) -> None:
     imported(data, TALK + "감정/가벼움,,대답만 있어요.,\n")
     names = ["감정/가벼움", "감정/걱정", "감정/걱정/건강염려", "감정/걱정/미래", "감정/자살충동", "배경/이사"]
@@ -346,7 +399,8 @@ def test_the_same_file_imported_again_gives_nothing_to_train_anew(data: DataFold
 def test_only_the_data_stays_behind(data: DataFolder) -> None:
     imported(data, TALK, CHAT)
     assert {str(path.relative_to(data.root)) for path in data.root.rglob("*") if path.is_file()} == {
-        "crisis.yml", "intents.yml", "parent_answers.csv", "wellness.csv", "imported/wellness.csv", "imported/chatbot.csv",
+        "crisis.yml", "crisis_lexicon.yml", "intents.yml", "parent_answers.csv", "wellness.csv",
+        "imported/wellness.csv", "imported/chatbot.csv",
         "generated/nlu.yml", "generated/responses.yml", "generated/categories.csv", "generated/question_category.csv",
         "generated/question_answer.csv", "generated/fingerprint",
     }  # fmt: skip
@@ -382,6 +436,15 @@ def test_a_file_that_cannot_be_used_is_told_in_one_sentence_and_changes_nothing(
         assert result.stderr.endswith(".\n")
         assert "bad.csv" in result.stderr or name == "greetings only"
         assert everything_in(data) == before
+
+
+def test_an_open_dataset_of_ones_own_without_open_questions_is_told_in_one_sentence(data: DataFolder) -> None:
+    data.open_dataset.write_text("구분,유저,챗봇\n감정/화,화가 나요,화나셨군요.\n모호함,음,\n", encoding="utf-8")
+    before = everything_in(data)
+    result = run()
+    assert (result.exit_code, result.stdout, everything_in(data)) == (2, "", before)
+    assert result.stderr.startswith(f"{data.open_dataset}: no row of the category 모호함 has a 챗봇; ")
+    assert len(result.stderr.splitlines()) == 1
 
 
 ODD = [

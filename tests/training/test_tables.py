@@ -33,14 +33,16 @@ def rows_of(file: Path, content: str | bytes, encoding: str = "utf-8") -> list[R
     return read_table(file, LAYOUTS)[1]
 
 
-def workbook(*sheets: Sequence[Sequence[object]]) -> bytes:
-    """An XLSX file with these sheets."""
+def workbook(*sheets: Sequence[Sequence[object]], merged: Sequence[str] = ()) -> bytes:
+    """An XLSX file with these sheets, and these cells merged in each."""
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for rows in sheets:
         sheet = book.create_sheet()
         for row in rows:
             sheet.append(row)
+        for area in merged:
+            sheet.merge_cells(area)
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -82,6 +84,53 @@ def test_the_table_may_stand_on_any_sheet_of_a_workbook(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "talk.xlsx", workbook(*sheets)) == ROWS
 
 
+def test_every_sheet_with_the_columns_of_the_first_such_is_read(tmp_path: Path) -> None:
+    content = workbook(
+        [("만든 날", 2026)],
+        [WELLNESS_COLUMNS, ("감정/화", "화가 나요", "")],
+        [CHATBOT_COLUMNS, ("심심해", "놀아 드릴까요?", 0)],
+        [("챗봇", "비고", "유저", "구분"), ("낯설지요.", "확인함", "이사했어요", "배경/이사")],
+        [WELLNESS_COLUMNS],
+    )
+    rows = rows_of(tmp_path / "talk.xlsx", content)
+    assert [tuple(row.values()) for row in rows] == [("감정/화", "화가 나요", ""), ("배경/이사", "이사했어요", "낯설지요.")]
+
+
+def test_an_empty_sheet_before_the_full_one_is_passed_over(tmp_path: Path) -> None:
+    content = workbook([WELLNESS_COLUMNS], [WELLNESS_COLUMNS, (CATEGORY, UTTERANCE, ANSWER)])
+    assert rows_of(tmp_path / "talk.xlsx", content) == ROWS
+
+
+def test_a_merged_cell_stands_in_each_of_its_rows(tmp_path: Path) -> None:
+    content = workbook(
+        [
+            ("비고", *WELLNESS_COLUMNS),
+            ("", "감정/화", "화가 나요", "화나셨군요."),
+            ("", None, "열 받아", None),
+            ("", None, "짜증 나", None),
+            ("", "감정/슬픔", "슬퍼요", "슬프시군요."),
+        ],
+        merged=("A1:A2", "B2:B4", "D3:D4", "B5:B9"),
+    )
+    assert [tuple(row.values()) for row in rows_of(tmp_path / "talk.xlsx", content)] == [
+        ("감정/화", "화가 나요", "화나셨군요."),
+        ("감정/화", "열 받아", ""),
+        ("감정/화", "짜증 나", ""),
+        ("감정/슬픔", "슬퍼요", "슬프시군요."),
+    ]
+
+
+def test_a_merged_column_name_is_no_category(tmp_path: Path) -> None:
+    content = workbook([WELLNESS_COLUMNS, ("", "한 문장", ""), (CATEGORY, UTTERANCE, ANSWER)], merged=("A1:A2", "C1:C2"))
+    assert [row["구분"] for row in rows_of(tmp_path / "talk.xlsx", content)] == ["", CATEGORY]
+
+
+def test_a_cell_merged_down_to_the_last_row_a_sheet_can_have_is_read_in_those_it_has(tmp_path: Path) -> None:
+    content = workbook([WELLNESS_COLUMNS, (CATEGORY, UTTERANCE, ANSWER), ("", "걱정돼", "")], merged=("A2:A3",))
+    rows = rows_of(tmp_path / "talk.xlsx", rewritten(content, b'ref="A2:A3"', b'ref="A2:XFD1048576"'))
+    assert [row["구분"] for row in rows] == [CATEGORY, CATEGORY]
+
+
 def test_a_workbook_that_misstates_its_size_is_read_whole(tmp_path: Path) -> None:
     content = rewritten(workbook([WELLNESS_COLUMNS, (CATEGORY, UTTERANCE, ANSWER)]), b'ref="A1:C2"', b'ref="A1"')
     assert rows_of(tmp_path / "talk.xlsx", content) == ROWS
@@ -117,6 +166,23 @@ def test_hangul_from_a_mac_is_composed(tmp_path: Path) -> None:
 def test_a_cell_of_several_lines_becomes_one(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path / "talk.csv", '구분,유저,챗봇\r\n화,"왜  이러는지\r\n\x07 모르겠어요 ",그래요\r\n')
     assert row["유저"] == "왜 이러는지 모르겠어요"
+
+
+@pytest.mark.parametrize("blank", ["nan", "NaN", " None ", "NULL", "N/A", "<NA>", "NaT", "#N/A", "#REF!", "#DIV/0!"])
+def test_what_programs_write_for_nothing_is_no_word(tmp_path: Path, blank: str) -> None:
+    content = f"구분,유저,챗봇\n감정/화,화가 나요,{blank}\n{blank},{blank},{blank}\n{blank},화나,화나셨군요.\n"
+    rows = [tuple(row.values()) for row in rows_of(tmp_path / "talk.csv", content)]
+    assert rows == [("감정/화", "화가 나요", ""), ("", "화나", "화나셨군요.")]
+
+
+@pytest.mark.parametrize("word", ["null", "none", "na", "난", "off", "#샵", "nan이 뭐예요"])
+def test_words_that_only_look_like_nothing_stay(word: str) -> None:
+    assert clean(word) == word
+
+
+def test_an_excel_error_is_a_blank_cell(tmp_path: Path) -> None:
+    content = workbook([WELLNESS_COLUMNS, (CATEGORY, UTTERANCE, "#REF!"), (CATEGORY, UTTERANCE, float("nan"))])
+    assert [row["챗봇"] for row in rows_of(tmp_path / "talk.xlsx", content)] == ["", ""]
 
 
 UNREADABLE = {
