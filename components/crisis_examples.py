@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# The intent of a message with a risk, whose response keys are the kinds, and the attribute that says what was found in it.
+CRISIS = "crisis"
+# A person's own risk, rising.
+OWN_KINDS = ("thinking", "plan", "acted")
 # The kinds of risk, in the order of the model's outputs, and the label of a message with none.
-KINDS = ("thinking", "plan", "acted", "other_person", "harm_others")
+KINDS = (*OWN_KINDS, "other_person", "harm_others")
 NONE = "none"
 LABELS = (*KINDS, NONE)
 # The note of examples that come from the bot's other training data.

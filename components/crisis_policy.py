@@ -27,12 +27,8 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 
 from components.crisis_answers import CUES_FILE, Answer, AnswerReader, load_cues
-from components.crisis_examples import kind_of
+from components.crisis_examples import CRISIS, KINDS, OWN_KINDS, kind_of
 
-INTENT = "crisis"
-# A person's own risk, rising; and risks to others.
-OWN_KINDS = ("thinking", "plan", "acted")
-KINDS = (*OWN_KINDS, "other_person", "harm_others")
 KIND_SLOT, STAGE_SLOT = "crisis", "crisis_stage"
 # The key under which a reply's ActionExecuted says what it answered: kind, stage and, if a message was a crisis, score.
 METADATA = "crisis"
@@ -89,9 +85,8 @@ class CrisisPolicy(Policy):
                 "wellness/증상.자살시도": "acted",
                 "wellness/감정.살인욕구": "harm_others",
             },
-            # How sure the classifier must be of an answer to the question about safety, and of "I am safe".
+            # How sure the classifier must be of an answer to the question about safety. It is never believed in "I am safe".
             "answer_threshold": 0.25,
-            "safe_threshold": 0.6,
         }
 
     def __init__(
@@ -104,7 +99,7 @@ class CrisisPolicy(Policy):
         **kwargs: Any,
     ) -> None:
         super().__init__(config, model_storage, resource, execution_context, **kwargs)
-        self._reader = AnswerReader(cues or load_cues(), config["answer_threshold"], config["safe_threshold"])
+        self._reader = AnswerReader(cues or load_cues(), config["answer_threshold"])
 
     @classmethod
     def load(
@@ -198,11 +193,11 @@ class CrisisPolicy(Policy):
         """The kind and score of a message that is a crisis."""
         confidence = float(message.intent.get("confidence") or 0.0)
         key = str(message.full_retrieval_intent_name or "")
-        if message.intent_name != INTENT:
+        if message.intent_name != CRISIS:
             kind = kind_of(key, self.config["categories"])
             return (kind, confidence) if kind else None
-        detected: dict[str, Any] = message.parse_data.get(INTENT) or {}
-        selected = ((message.parse_data.get("response_selector") or {}).get(INTENT) or {}).get("response") or {}
+        detected: dict[str, Any] = message.parse_data.get(CRISIS) or {}
+        selected = ((message.parse_data.get("response_selector") or {}).get(CRISIS) or {}).get("response") or {}
         kinds = (detected.get("kind"), key.partition("/")[2], str(selected.get("intent_response_key")).partition("/")[2])
         # Better a reply of the wrong kind than none.
         kind = next((kind for kind in kinds if kind in KINDS), OWN_KINDS[0])

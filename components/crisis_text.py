@@ -48,6 +48,9 @@ _APART = re.compile(rf"(?<!{_UNIT}){_UNIT}(?:(?:\s|[^\w\s]|_|\d(?!\d)){{1,3}}{_U
 # Two and more with just a mark between them: "가.나", and any symbol that no sentence has inside a word.
 _MARKED = re.compile(rf"(?<!{_UNIT}){_UNIT}(?:[^\w\s]{_UNIT}(?!{_UNIT}))+")
 _SYMBOL = re.compile(rf"(?<={_UNIT})[*@^_+#|\u00b7\u2600-\u27bf\u2b50\U0001f300-\U0001faff](?={_UNIT})")
+# Stems of the past and of 있다, which chat spells with ㅅ ("먹엇어"), before an ending.
+_STEMS = {chr(ord(stem) - 1): stem for stem in "았었였했갔왔봤겠있됐됬렸졌셨켰쳤폈놨줬랐갰"}
+_LAX_STEM = re.compile(f"[{''.join(_STEMS)}](?=[어다는네지고던을음으습었냐니죠거기더])")
 _MARK_OR_SPACE = re.compile(rf"(?!{_UNIT})[\W\d_]")
 
 
@@ -90,7 +93,8 @@ def _read(text: str) -> str:
     text = _SYMBOL.sub("", text)
     text = _LOOK_ALIKE_CONSONANT.sub(lambda found: _CONSONANT_LOOK_ALIKES[found.group()], text)
     text = _LOOK_ALIKE_VOWEL.sub(lambda found: _VOWEL_LOOK_ALIKES[found.group()], text)
-    return _LONE_TAIL.sub(_close, _BLOCK.sub(_compose, text))
+    text = _LONE_TAIL.sub(_close, _BLOCK.sub(_compose, text))
+    return _LAX_STEM.sub(lambda found: _STEMS[found.group()], text)
 
 
 def _plain(text: str) -> Iterator[str]:

@@ -15,13 +15,14 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot.generator import GenerationSettings, ReplyGenerator
 from bot.reply_ranking import KNOWN_FILE, ReplyRanker
 from bot.safety.guard import Guard
+from components.crisis_examples import CRISIS
 
 logger = logging.getLogger(__name__)
 
 # MAEUM_GENERATION names another settings file, as tests and operators with several bots need.
 _SETTINGS_FILE = Path(os.environ.get("MAEUM_GENERATION") or Path(__file__).parent.parent / "generation.yml")
-# The slot that is set, and the intent that is given, while a conversation is about a life at risk.
-_CRISIS = "crisis"
+# The slot that is set while a conversation is about a life at risk.
+_CRISIS_SLOT = "crisis"
 
 
 class ActionGenerateReply(Action):
@@ -105,4 +106,4 @@ class ReplyWriter:
 def _is_crisis(tracker: Tracker) -> bool:
     """Whether a life may be at risk, by this message or since an earlier one."""
     intent = (tracker.latest_message.get("intent") or {}).get("name")
-    return bool(tracker.slots.get(_CRISIS)) or intent == _CRISIS
+    return bool(tracker.slots.get(_CRISIS_SLOT)) or intent == CRISIS

@@ -25,6 +25,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from bot.channels.limits import RateLimiter
 from bot.channels.rest_payload import is_sender
 from bot.safety.hotlines import CRISIS_FILE, hotlines
+from components.crisis_examples import CRISIS
 from components.crisis_policy import UNHEARD, UNSENT
 from components.message_text import printable
 
@@ -171,7 +172,7 @@ def is_crisis(parse_data: Mapping[str, Any]) -> bool:
     """Whether the pipeline takes a message for one about a crisis: the `crisis` intent, or a category with a fixed reply."""
     intent = parse_data["intent"]["name"]
     selected = parse_data.get("response_selector", {}).get(intent, {}).get("response", {})
-    return intent == "crisis" or selected.get("intent_response_key") in _crisis_intents()
+    return intent == CRISIS or selected.get("intent_response_key") in _crisis_intents()
 
 
 def install(gate: Gate) -> None:

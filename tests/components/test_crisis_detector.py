@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -26,9 +27,9 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from components import morphemes
-from components.crisis_detector import CRISIS, CrisisDetector, examples_of
+from components.crisis_detector import CrisisDetector, examples_of, train_model
 from components.crisis_encoder import CrisisHead
-from components.crisis_examples import EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, read_examples
+from components.crisis_examples import CRISIS, EVERYDAY, KINDS, NONE, CrisisExample, CrisisExamplesError, read_examples
 from components.crisis_lexicon import CrisisLexicon
 from components.crisis_model import Calibration, CrisisEvidence, CrisisModel, Said, threshold_for, windows
 from components.crisis_ngrams import NgramFeatures
@@ -177,6 +178,17 @@ def test_a_reloaded_detector_says_the_same_and_imports_no_torch(trained: CrisisD
             "assert not {'torch', 'transformers'} & set(sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_crisis_has_the_intent_that_the_policy_answers_whatever_the_config_says(
+    storage: LocalModelStorage, tmp_path: Path
+) -> None:
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))], "intent": "emergency"}
+    detector = CrisisDetector.create(config, storage, Resource("other intent"), context())
+    detector.train(TrainingData([]))
+    message = found(detector, "죽고 싶어요")
+    assert message.get("intent")["name"] == "crisis"
+    assert list(message.get("response_selector")) == ["all_retrieval_intents", "crisis"]
 
 
 def test_loading_leaves_nothing_to_be_loaded_by_the_first_message(trained: CrisisDetector, storage: LocalModelStorage) -> None:
@@ -344,6 +356,24 @@ def test_a_lower_false_alarm_limit_only_raises_the_threshold() -> None:
     assert bounded > for_recall
     assert threshold_for(evidence, 0.0, 1.0) == 0.9
     assert np.mean(risk[50:] >= bounded) <= 0.02
+
+
+def test_training_says_when_everyday_examples_cost_much_of_the_risk_and_names_their_intents(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another file's risky lines stand in a category that is no kind of risk, as in people's own data."""
+    examples = read_examples(ROOT / "data" / "crisis_utterances.csv")
+    unmapped = [(example.text, "wellness/감정.절망") for example in examples[5::10] if example.kind != NONE]
+    harmless = [(f"{number}층 카페에서 친구를 만나요", "wellness/일상.약속") for number in range(200)]
+    config = CONFIG | {"examples": [str(few_examples(tmp_path))]}
+    train_model(config, harmless, tmp_path)
+    assert not caplog.records
+    train_model(config, [*harmless, *unmapped], tmp_path)
+    (said,) = caplog.messages
+    assert re.search(r"finds only \d+% of the held-out examples with risk, and 97% are wanted", said)
+    assert "wellness/감정.절망" in said
+    assert "kinds_of_intents" in said
+    assert not any(text in said for text, _ in unmapped)
 
 
 WORDS = ["죽고 싶어요", "그만 살고 싶다", "잠이 안 와요", "배고파 죽겠다"]

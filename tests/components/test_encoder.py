@@ -235,6 +235,24 @@ def test_a_folder_that_is_not_there_is_not_taken_for_an_id(tmp_path: Path, monke
             load_checkpoint(source)
 
 
+@pytest.mark.parametrize(
+    ("whole", "missing"),
+    [("koelectra", ("tokenizer.json", "tokenizer_config.json")), ("kobert", ("tokenizer_78b3253a26.model",))],
+)
+def test_an_encoder_whose_tokenizer_lacks_files_and_reads_no_korean_is_refused(
+    whole: str, missing: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    from components.encoder.checkpoint import load_checkpoint
+
+    folder = shutil.copytree(request.getfixturevalue(whole), tmp_path / "encoder")
+    load_checkpoint(str(folder))
+    for name in missing:
+        (folder / name).unlink()
+    with pytest.raises(EncoderError, match=rf"^The encoder '{folder}' reads .*tokenizer_config\.json") as error:
+        load_checkpoint(str(folder))
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("kind", ["deberta-v2", "big_bird", "mpnet"])
 def test_an_encoder_that_cannot_work_is_refused_by_its_type(kind: str, koelectra: Path, tmp_path: Path) -> None:
     from components.encoder.checkpoint import load_checkpoint

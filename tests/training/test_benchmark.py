@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from typer.testing import CliRunner, Result
 import training.__main__
 from training.benchmark import classifier, encoder, finetuning, generation, rest, run
 from training.benchmark.figures import Bench, Figure, skipped
-from training.benchmark.shapes import Shape
+from training.benchmark.shapes import EMBEDDED, Shape, write_checkpoint
+from training.wellness_encoder import build_wellness_encoder
 
 ROOT = Path(__file__).parents[2]
 TINY = Shape(
@@ -76,6 +78,14 @@ def test_encoders_are_timed_alone_and_in_batches_in_both_precisions(bench: Bench
     ]
     assert_measured(figures)
     assert all("random weights" in figure.note and "threads" in figure.note for figure in figures)
+
+
+def test_the_embedded_encoder_is_measured_as_it_is_served(tmp_path: Path) -> None:
+    measured, served = tmp_path / "measured", tmp_path / "served"
+    assert write_checkpoint(EMBEDDED, [], measured) == "its own weights"
+    build_wellness_encoder(served)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        assert filecmp.cmp(measured / name, served / name, shallow=False), name
 
 
 def test_generation_is_timed_against_as_many_threads_and_against_all(bench: Bench) -> None:

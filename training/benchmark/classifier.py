@@ -56,10 +56,12 @@ def split(dataset: Path) -> tuple[Examples, Examples]:
 def bots_pipeline(project: Path) -> Pipeline:
     """The classifier as the project's `config.yml` sets it, but for an encoder that has learned from the dataset before.
 
-    In place of the bot's own encoder stands the one it was made from, which has not seen what is tested.
+    In place of the bot's own encoder stands the one it was made from, which has not seen what is tested; nor is the dataset
+    learned along.
     """
     pipeline = yaml.safe_load((project / "config.yml").read_text(encoding="utf-8"))["pipeline"]
     classifier = next(component for component in pipeline if component["name"].endswith(".WellnessClassifier"))
+    classifier["supporting_examples"] = None
     encoder = classifier.get("encoder")
     if encoder and (project / encoder).is_dir():
         encoder = project / encoder

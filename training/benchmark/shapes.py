@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.base_encoder import build_base_encoder
+from training.wellness_encoder import build_wellness_encoder
 
 LABELS = 359
-# So few pieces that an utterance becomes as many tokens (19 on average) as the embedded encoder's tokenizer, which was made
-# for a hundred languages, makes of it. More would make the inputs shorter, and our path faster, than with a real tokenizer.
+# So few pieces that an utterance becomes about as many tokens (18 on average) as the embedded encoder's tokenizer, which was
+# made for a hundred languages, makes of it (17). More would make the inputs shorter, and our path faster, than with a real one.
 _PIECES = 2000
 
 
@@ -46,7 +46,7 @@ KOBERT = Shape(
         "vocab_size": 8002, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
     },
 )  # fmt: skip
-# Built from its package, which knows its sizes.
+# The one that is served, built from its package, which knows its sizes.
 EMBEDDED = Shape("embedded encoder", "bert", {})
 SHAPES = (KOELECTRA_BASE, KOELECTRA_SMALL, KOBERT, EMBEDDED)
 
@@ -56,7 +56,7 @@ def write_checkpoint(shape: Shape, utterances: list[str], folder: Path) -> str:
     from transformers import AutoConfig, AutoModel
 
     if shape == EMBEDDED:
-        build_base_encoder(folder)
+        build_wellness_encoder(folder)
         return "its own weights"
     AutoModel.from_config(AutoConfig.for_model(shape.architecture, **shape.sizes)).save_pretrained(folder)
     _write_tokenizer(utterances, min(_PIECES, shape.sizes["vocab_size"]), folder)
