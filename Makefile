@@ -15,7 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ENCODER := .cache/wellness-encoder/config.json
 MODEL := models/maeum.tar.gz
-MODEL_SOURCES := config.yml domain.yml $(wildcard data/*.yml) data/crisis_in_wellness.csv data/crisis_utterances.csv data/generated/nlu.yml data/generated/responses.yml \
+MODEL_SOURCES := $(ENCODER) config.yml domain.yml $(wildcard data/*.yml) data/crisis_in_wellness.csv data/crisis_utterances.csv \
+	data/wellness.csv data/generated/nlu.yml data/generated/responses.yml \
 	$(wildcard components/*.py components/encoder/*.py)
 
 .PHONY: help setup data train chat serve test lint bench format lock

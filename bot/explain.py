@@ -70,9 +70,7 @@ def _reason(message: dict[str, Any], responses: list[str], policies: set[str], i
         return "the intent, as Rasa's own classifiers found it"
     if answered == levels[-1]["category"] and levels[-1]["answers"]:
         return "the deepest level was sure enough"
-    if answered in [level["category"] for level in levels if level["answers"]]:
-        return f"backed off: {levels[-1]['category']} was not sure enough, this level was"
-    return "a category that is answered at any confidence, because a life may be at risk"
+    return f"backed off: {levels[-1]['category']} was not sure enough, this level was"
 
 
 def _number(value: Any) -> str:

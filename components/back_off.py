@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+# However many of all answers are right, one that is likely wrong is not given; a little below a half, because the answer of a
+# near category mostly fits, too.
+LEAST_CONFIDENCE = 0.4
+
 
 @dataclass(frozen=True)
 class Level:
@@ -87,13 +91,15 @@ class BackOff:
 def threshold_for(precision: float, confidence: np.ndarray, right: np.ndarray) -> float:
     """The least confidence from which up the share of `right` answers is at least `precision`; above 1 if there is none.
 
+    It is never below `LEAST_CONFIDENCE`.
+
     Args:
         confidence, right: (answers,) how sure each was, and whether it was right.
     """
     order = np.argsort(-confidence, kind="stable")
     precisions = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precisions >= precision)
-    return float(confidence[order[enough[-1]]]) if len(enough) else 1.01
+    return max(LEAST_CONFIDENCE, float(confidence[order[enough[-1]]])) if len(enough) else 1.01
 
 
 def _columns(answers: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,12 @@ class HeldOut:
     """What a model says of texts it has not learned from.
 
     Attributes:
+        texts: (held out,) their places among those it was trained on.
         probabilities: (held out, labels) float64.
         labels: (held out,) the true labels' columns.
     """
 
+    texts: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray
 
@@ -61,7 +63,14 @@ class CategoryModel:
         self._lexical, self._encoder, self._fusion = lexical, encoder, fusion
 
     @classmethod
-    def train(cls, texts: list[str], labels: list[str], folder: Path, encoder: EncoderSettings | None = None) -> CategoryModel:
+    def train(
+        cls,
+        texts: list[str],
+        labels: list[str],
+        folder: Path,
+        encoder: EncoderSettings | None = None,
+        supporting: Sequence[tuple[str, str]] = (),
+    ) -> CategoryModel:
         """Learns from `texts` and their `labels` and leaves the model's files in `folder`, which must exist.
 
         Args:
@@ -69,6 +78,8 @@ class CategoryModel:
             labels: one for each text, of at least two kinds.
             folder: where the files go; an encoder's fine-tuning puts its exported weights there too.
             encoder: which checkpoint to fine-tune and how; None for the lexical model alone.
+            supporting: texts from elsewhere with their labels; what of them is new and has one of `labels` is learned, too.
+                None is held out, because the model is to know how sure it may be of texts like its own.
 
         Raises:
             ValueError: there are fewer than two labels to tell apart.
@@ -77,13 +88,16 @@ class CategoryModel:
         names = sorted(set(labels))
         if len(names) < 2:
             raise ValueError(f"a classifier needs at least two categories to tell apart, and the data has {len(names)}")
+        own, seen, wanted = len(texts), set(texts), set(names)
+        more = {text: label for text, label in supporting if label in wanted and text not in seen}
+        texts, labels = [*texts, *more], [*labels, *more.values()]
         targets = np.searchsorted(names, labels)
 
         if encoder is None:
-            shuffled = np.random.default_rng(0).permutation(len(texts))
+            shuffled = np.random.default_rng(0).permutation(own)
             groups = [group for group in np.array_split(shuffled, _FOLDS) if len(group)]
         else:
-            groups = [encoder.hold_out(texts)]
+            groups = [_without_last_of_a_label(encoder.hold_out(texts[:own]), targets)]
         lexical = LexicalModel()
         scores = np.concatenate(lexical.fit(texts, targets, len(names), groups))
         lexical.save(folder)
@@ -99,12 +113,8 @@ class CategoryModel:
             served = OnnxEncoder.load(folder / _ENCODER_FOLDER)
             unseen = [texts[index] for index in held_out]
             logits = served.logits(unseen)
-        # The encoder can't know a label all of whose texts are held out, and shall not be distrusted for that.
-        known = np.isin(truth, np.delete(targets, held_out))
-        if not known.any():  # nor is any label known where each text is left out once
-            known[:] = True
-        fusion = learn_fusion(scores[known], None if logits is None else logits[known], truth[known])
-        evidence = HeldOut(fusion.probabilities(scores, logits), truth)
+        fusion = learn_fusion(scores, logits, truth)
+        evidence = HeldOut(held_out, fusion.probabilities(scores, logits), truth)
         if encoder is not None and encoder.precision == "int8":
             served = (
                 _quantised(folder / _ENCODER_FOLDER, lambda small: fusion.probabilities(scores, small.logits(unseen)), evidence)
@@ -128,6 +138,16 @@ class CategoryModel:
         return cls(
             settings["labels"], LexicalModel.load(folder), Fusion(*settings["fusion"]), encoder, settings["encoder_source"]
         )
+
+
+def _without_last_of_a_label(held_out: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The indices `held_out` but for one of each label that would have no text left; as they are if none would stay.
+
+    An encoder that never saw a label would never say it, and be distrusted for that.
+    """
+    left = set(np.delete(targets, held_out).tolist())
+    given_back = {targets[index]: index for index in held_out if targets[index] not in left}
+    return np.setdiff1d(held_out, list(given_back.values())) if len(given_back) < len(held_out) else held_out
 
 
 def _quantised(folder: Path, probabilities: Callable[[OnnxEncoder], np.ndarray], evidence: HeldOut) -> OnnxEncoder | None:

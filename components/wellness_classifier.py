@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
 
 from components.back_off import BackOff
+from components.categories import category_path, read_supporting
 from components.category_model import CategoryModel
 from components.encoder.settings import EncoderError, EncoderSettings
 
@@ -79,6 +79,9 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
             "checkpoints": str(defaults.checkpoints),
             # The share of answers that are to be right; what confidence that takes is learned for each depth of the path.
             "target_precision": 0.75,
+            # A CSV file with AI Hub's columns 구분 and 유저, whose utterances are learned, too, where the training data has
+            # their category. None of them is held out. None: the training data alone.
+            "supporting_examples": None,
             # How many labels `intent_ranking` and the selector's `ranking` list.
             "ranking_length": 10,
             # Intents that components before this one find: their examples aren't learned, and a message that has one keeps it.
@@ -92,7 +95,6 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
         self._model: CategoryModel | None = None
         self._back_off: BackOff | None = None
         self._responses: dict[str, list[dict[str, Any]]] = {}
-        self._intents: dict[str, str] = {}  # which one the categories at the top of the tree belong to
 
     @classmethod
     def create(
@@ -119,9 +121,11 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
 
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
-        """What else a trained model depends on: the modules this one is made of, and a local encoder's files."""
+        """What else a trained model depends on: the modules this one is made of, supporting examples, an encoder's files."""
         here = Path(__file__).parent
         sources = [*here.glob("*.py"), *here.glob("encoder/*.py")]
+        supporting = Path(config.get("supporting_examples") or "")
+        sources += [supporting] if supporting.is_file() else []
         encoder = Path(config.get("encoder") or "")
         weights = encoder.rglob("*") if config.get("encoder") and encoder.is_dir() else []
         stamps = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in sorted(weights)]
@@ -139,7 +143,8 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
                     [example.get(TEXT) for example in examples],
                     [example.get_full_intent() for example in examples],
                     folder,
-                    self._encoder_settings(),
+                    EncoderSettings.of(self._config) if self._config["encoder"] else None,
+                    self._supporting([example.get_full_intent() for example in examples]),
                 )
                 evidence = model.held_out
                 assert evidence is not None
@@ -167,21 +172,17 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
 
     def _know(self, model: CategoryModel, back_off: BackOff, responses: dict[str, list[dict[str, Any]]]) -> None:
         self._model, self._back_off, self._responses = model, back_off, responses
-        self._intents = {category_path(label)[0]: label.partition("/")[0] for label in model.labels}
 
-    def _encoder_settings(self) -> EncoderSettings | None:
-        if not self._config["encoder"]:
-            return None
-        names = {field.name for field in fields(EncoderSettings)} - {"source", "checkpoints"}
-        options = {name: self._config[name] for name in names}
-        return EncoderSettings(source=self._config["encoder"], checkpoints=Path(self._config["checkpoints"]), **options)
+    def _supporting(self, labels: list[str]) -> list[tuple[str, str]]:
+        file = self._config["supporting_examples"]
+        return read_supporting(Path(file), labels) if file else []
 
     def _levels(self, row: np.ndarray) -> list[dict[str, Any]]:
         assert self._back_off is not None
         return [
             {
-                "intent": self._intents[level.category[0]],
-                "category": ".".join(level.category),
+                "intent": level.category[0].partition("/")[0],
+                "category": ".".join(level.category).partition("/")[2] or level.category[0],
                 "confidence": level.confidence,
                 "answers": level.answers,
             }
@@ -219,9 +220,3 @@ class WellnessClassifier(GraphComponent, IntentClassifier):
     def _response(self, best: dict[str, Any]) -> dict[str, Any]:
         utter_action = intent_response_key_to_template_key(best["intent_response_key"])
         return {**best, "responses": self._responses.get(utter_action, []), "utter_action": utter_action}
-
-
-def category_path(label: str) -> tuple[str, ...]:
-    """A label's category path: "wellness/감정.걱정" is ("감정", "걱정"), an ordinary intent a path of one."""
-    intent, _, key = label.partition("/")
-    return tuple(key.split(".")) if key else (intent,)

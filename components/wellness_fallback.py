@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -50,7 +51,7 @@ class WellnessFallbackClassifier(GraphComponent, IntentClassifier):
 
 def _answer_where_sure(message: Message) -> None:
     levels = message.get(LEVELS) or []
-    sure = [level for level in levels if level["answers"]]
+    sure = list(takewhile(lambda level: level["answers"], levels))
     if not sure:
         confidence = 1 - max((level["confidence"] for level in levels), default=0)
         fallback = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": confidence}

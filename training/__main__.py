@@ -15,13 +15,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from training.importing import DataFolder, ImportReport, bring_up_to_date, import_files
-from training.rasa_data import FILES
+from training.rasa_data import FILES, full_intent
 from training.tables import TableError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 DATA = DataFolder(Path(__file__).parent.parent / "data")
 BASE_ENCODER = DATA.root.parent / ".cache" / "base-encoder"
 WELLNESS_ENCODER = DATA.root.parent / ".cache" / "wellness-encoder"
+CONFIG = DATA.root.parent / "config.yml"
 
 
 @app.callback()
@@ -112,16 +113,19 @@ def wellness_encoder(
 @app.command()
 def evaluate(
     train: Annotated[Path, typer.Option(help="AI Hub CSV or XLSX to learn from.")],
-    test: Annotated[Path, typer.Option(help="A file of the same columns to be tested on.")],
     json_: Annotated[
         Path, typer.Option("--json", help="Where the figures go; a report to look at goes beside them, as .html.")
     ],
+    test: Annotated[
+        Path | None, typer.Option(help="A file of the same columns to be tested on; none: the tenth of TRAIN that is held out.")
+    ] = None,
     encoder: Annotated[
         str, typer.Option(help="A hub id or folder to fine-tune; embedded; or none: the lexical model alone.")
     ] = "embedded",
 ) -> None:
-    """Trains on one file and tests on another; reads and writes nothing but these, the figures and the report."""
+    """Trains a classifier by config.yml on one file and tests it on another; writes nothing but the figures and the report."""
     from components.encoder.settings import EncoderError, EncoderSettings
+    from training.evaluation import classifier_config
     from training.evaluation import evaluate as evaluate_files
     from training.report import write_report
     from training.wellness_encoder import build_wellness_encoder, learned_texts
@@ -136,17 +140,20 @@ def evaluate(
         report = json_.with_suffix(".html") if is_ordinary else None
         if report:
             check_writable(report)
+        config = classifier_config(CONFIG)
+        supporting = CONFIG.parent / config["supporting_examples"] if config.get("supporting_examples") else None
+        is_embedded = encoder == "embedded" or Path(encoder).resolve() == WELLNESS_ENCODER.resolve()
         with tempfile.TemporaryDirectory() as work:
-            source = encoder
-            if encoder == "embedded":
+            settings = None if encoder == "none" else EncoderSettings(source=encoder)
+            if is_embedded:
                 folder = WELLNESS_ENCODER if WELLNESS_ENCODER.is_dir() else Path(work) / "encoder"
                 try:
-                    source = str(build_wellness_encoder(folder))
+                    settings = EncoderSettings.of({**config, "encoder": str(build_wellness_encoder(folder))})
                 except OSError as error:  # not of the figures' file
                     raise EncoderError(str(error)) from error
-            result = evaluate_files(train, test, None if encoder == "none" else EncoderSettings(source=source))
+            result = evaluate_files(train, test, settings, config.get("target_precision", 0.75), supporting)
         result.figures["encoder"] = encoder
-        known = learned_texts().intersection(result.texts) if encoder == "embedded" else ()
+        known = learned_texts().intersection(result.texts) if is_embedded else ()
         write_whole(json_, json.dumps(result.figures, ensure_ascii=False, indent=2) + "\n")
         if report:
             write_report(report, result)
@@ -154,6 +161,12 @@ def evaluate(
         _stop(error)
     except OSError as error:
         _stop(OSError(f"{error.filename or json_}: can't be written ({error.strerror}); give another path."))
+    if result.figures["test_utterances_in_train"]:
+        typer.echo(
+            f"{result.figures['test_utterances_in_train']} of the test utterances stand in {train}, too: these figures flatter"
+            " the model. Take them out of one of the files.",
+            err=True,
+        )
     if known:
         typer.echo(
             f"{len(known)} of the test utterances are the open dataset's, and the embedded encoder has learned from them: these"
@@ -305,6 +318,13 @@ def _print_report(report: ImportReport) -> None:
         typer.echo(f"conflict: {utterance!r} stands in {', '.join(categories)}")
     for category in report.unanswered:
         typer.echo(f"no answer: {category} (it borrows from a category above it, or asks to hear more)")
+    for category, hits in report.risky.items():
+        what = f"{hits} of {len(data.utterances[category])} utterances" if hits else "its name"
+        typer.echo(
+            f"risk to a life: {category} (told of by {what}); unless its writers are safe, name it in `replies` of"
+            f" data/crisis.yml and, as {full_intent(category)}, in `kinds_of_intents` of config.yml: without both it is"
+            " answered or learned as harmless"
+        )
     typer.echo(f"Written to {DATA.generated}: {', '.join(FILES)}")
 
 

@@ -6,12 +6,14 @@ import platform
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from sklearn.metrics import f1_score
 
 from components.back_off import threshold_for
@@ -22,52 +24,72 @@ from training.learning_curve import learning_curve
 from training.report import EvaluationResult
 from training.tables import TableError, read_table
 
+_COMPONENT = "components.wellness_classifier.WellnessClassifier"
 _VERSIONED = ("kiwipiepy", "scikit-learn", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 _COVERAGES = tuple(percent / 100 for percent in range(5, 101, 5))
+Examples = tuple[list[str], list[str]]  # texts, and the category of each
+
+
+def classifier_config(config_file: Path) -> dict[str, Any]:
+    """The classifier's settings in a Rasa config file, as far as they stand there.
+
+    Raises:
+        ValueError: its pipeline has no WellnessClassifier.
+    """
+    pipeline = yaml.safe_load(config_file.read_text(encoding="utf-8"))["pipeline"]
+    for component in pipeline:
+        if component["name"] == _COMPONENT:
+            return dict(component)
+    raise ValueError(f"{config_file}: the pipeline has no {_COMPONENT}; add it.")
 
 
 def evaluate(
-    train: Path, test: Path, encoder: EncoderSettings | None = None, target_precision: float = 0.75
+    train: Path,
+    test: Path | None,
+    encoder: EncoderSettings | None = None,
+    target_precision: float = 0.75,
+    supporting: Path | None = None,
 ) -> EvaluationResult:
     """Trains on `train`, predicts `test`, and returns what came of it; its `figures` are ready for JSON.
 
-    Both files have AI Hub's columns. Nothing of the bot's own data, models or caches is read or written.
+    The files have AI Hub's columns. Nothing of the bot's models or caches is read or written.
+
+    Args:
+        test: None: what is said of is the share of `train` that was held out, of which nothing but the calibration was learned.
+        supporting: utterances that are learned along with `train`'s own where it has their category, but for those of `test`.
 
     Raises:
         TableError: a file can't be read, or has nothing to learn from or to test on.
         EncoderError: the encoder can't be loaded.
         ValueError: the training file has only one category.
     """
-    data = wellness_data(read_table(train, [WELLNESS_COLUMNS])[1])
-    texts = [text for utterances in data.utterances.values() for text in utterances]
-    labels = [category for category, utterances in data.utterances.items() for _ in utterances]
-    tests = [(row["유저"], category_path(row["구분"])) for row in read_table(test, [WELLNESS_COLUMNS])[1]]
-    tests = [(text, category) for text, category in tests if text and category]
-    for file, rows in ((train, texts), (test, tests)):
-        if not rows:
-            raise TableError(f"{file}: no row has both a 구분 and a 유저; there is nothing to evaluate.")
+    texts, labels = _examples(train)
+    tests = _tests(test) if test else None
+    kept_apart = set(tests[0]) if tests else set()
+    more = [pair for pair in zip(*_examples(supporting)) if pair[0] not in kept_apart] if supporting else []
 
     with tempfile.TemporaryDirectory() as folder:
         if encoder is not None:
             encoder = replace(encoder, checkpoints=Path(folder) / "checkpoints")
         started = time.perf_counter()
-        model = CategoryModel.train(texts, labels, Path(folder), encoder)
+        model = CategoryModel.train(texts, labels, Path(folder), encoder, more)
         train_seconds = time.perf_counter() - started
-        predicted = model.predict([text for text, _ in tests])
-    tested, truth = [text for text, _ in tests], [category for _, category in tests]
+        evidence = model.held_out
+        assert evidence is not None
+        predicted = model.predict(tests[0]) if tests else evidence.probabilities
+    tested, truth = tests or _at(evidence.texts, texts, labels)
     found = {
         **figures(predicted, model.labels, truth),
         "train_seconds": round(train_seconds, 2),
         "train_utterances": len(texts),
-        "test_utterances": len(tests),
+        "supporting_utterances": len({text for text, label in more if label in set(labels)} - set(texts)),
+        "test_utterances": len(tested),
+        "test_utterances_in_train": len(set(tested) & set(texts)) if tests else 0,
         "categories": len(model.labels),
         "encoder": encoder.source if encoder else "none",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}},
     }
-    evidence = model.held_out
-    assert evidence is not None
     sure, likeliest = evidence.probabilities.max(axis=1), evidence.probabilities.argmax(axis=1)
-    threshold = threshold_for(target_precision, sure, likeliest == evidence.labels)
     seed = encoder.seed if encoder else 0
     return EvaluationResult(
         figures=found,
@@ -77,12 +99,40 @@ def evaluate(
         truth=truth,
         train_sizes=Counter(labels),
         train_file=train.name,
-        test_file=test.name,
+        test_file=test.name if test else train.name,
         seed=seed,
-        threshold=threshold,
+        threshold=threshold_for(target_precision, sure, likeliest == evidence.labels),
         target_precision=target_precision,
-        learning_curve=learning_curve((texts, labels), (tested, truth), whole=None if encoder else model, seed=seed),
+        learning_curve=learning_curve(*((texts, labels), tests) if tests else _split(texts, labels), seed=seed),
     )
+
+
+def _examples(file: Path) -> Examples:
+    data = wellness_data(read_table(file, [WELLNESS_COLUMNS])[1])
+    texts = [text for utterances in data.utterances.values() for text in utterances]
+    return _if_any(file, (texts, [category for category, utterances in data.utterances.items() for _ in utterances]))
+
+
+def _tests(file: Path) -> Examples:
+    rows = [(row["유저"], category_path(row["구분"])) for row in read_table(file, [WELLNESS_COLUMNS])[1]]
+    rows = [(text, category) for text, category in rows if text and category]
+    return _if_any(file, ([text for text, _ in rows], [category for _, category in rows]))
+
+
+def _if_any(file: Path, examples: Examples) -> Examples:
+    if not examples[0]:
+        raise TableError(f"{file}: no row has both a 구분 and a 유저; there is nothing to evaluate.")
+    return examples
+
+
+def _at(rows: Sequence[int] | np.ndarray, texts: list[str], labels: list[str]) -> Examples:
+    return [texts[row] for row in rows], [labels[row] for row in rows]
+
+
+def _split(texts: list[str], labels: list[str]) -> tuple[Examples, Examples]:
+    """What is learned and what is held out of one file."""
+    held_out = EncoderSettings(source="").hold_out(texts)
+    return _at(np.delete(np.arange(len(texts)), held_out), texts, labels), _at(held_out, texts, labels)
 
 
 def figures(predicted: np.ndarray, labels: list[str], truth: list[str]) -> dict[str, Any]:

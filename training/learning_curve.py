@@ -25,7 +25,6 @@ class LearningPoint(NamedTuple):
 def learning_curve(
     train: tuple[list[str], list[str]],
     test: tuple[list[str], list[str]],
-    whole: CategoryModel | None = None,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
 ) -> list[LearningPoint]:
@@ -37,7 +36,6 @@ def learning_curve(
     Args:
         train: the texts to learn from, and their categories.
         test: the texts to be tested on, and theirs.
-        whole: a lexical model already trained on all of `train`, to spare training it again.
         seed: which utterances a share takes.
 
     Raises:
@@ -49,9 +47,7 @@ def learning_curve(
     for share in shares:
         learned = rank < share
         with tempfile.TemporaryDirectory() as folder:
-            is_whole = whole is not None and learned.all()
-            model = whole if is_whole else CategoryModel.train(list(texts[learned]), list(labels[learned]), Path(folder))
-            assert model is not None
+            model = CategoryModel.train(list(texts[learned]), list(labels[learned]), Path(folder))
             order = np.argsort(-model.predict(test[0]), axis=1, kind="stable")[:, :3]
         right = np.array(model.labels, dtype=object)[order] == np.array(test[1], dtype=object)[:, None]
         points.append(LearningPoint(int(learned.sum()), float(right[:, 0].mean()), float(right.any(axis=1).mean())))

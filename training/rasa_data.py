@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from bot.safety.hotlines import Hotline, hotlines, named_in
+from components.categories import response_key
+from components.crisis_examples import CRISIS
 from training.dataset import WellnessData, stands_below
 
 RETRIEVAL_INTENT = "wellness"
-CRISIS_INTENT = "crisis"
 # Every wellness category has at least so many answers, so that none need be given twice running.
 MIN_ANSWERS = 2
 # What `write_rasa_data` and `write_pairs` write.
@@ -84,11 +85,8 @@ def _call(hotline: Hotline, payload: str) -> dict[str, str]:
 
 
 def full_intent(category: str) -> str:
-    """The category's response key in Rasa: "감정/걱정" is "wellness/감정.걱정" (Rasa allows one slash).
-
-    A full stop in a category's own name becomes "·": "1.1 불안" is no category below "1".
-    """
-    return f"{RETRIEVAL_INTENT}/{category.replace('.', '·').replace('/', '.')}"
+    """The category's full intent in Rasa: "감정/걱정" is "wellness/감정.걱정"."""
+    return f"{RETRIEVAL_INTENT}/{response_key(category)}"
 
 
 def answers_by_category(
@@ -143,7 +141,7 @@ def write_rasa_data(
     """
     intents = {full_intent(name): texts for name, texts in data.utterances.items()}
     if crisis_utterances:
-        intents[CRISIS_INTENT] = list(crisis_utterances)
+        intents[CRISIS] = list(crisis_utterances)
     nlu = [{"intent": intent, "examples": _examples(texts)} for intent, texts in intents.items()]
     _write_yaml(folder / "nlu.yml", {"version": "3.1", "nlu": nlu})
     responses = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from components.training_settings import TrainingSettings
 
@@ -29,3 +30,11 @@ class EncoderSettings(TrainingSettings):
     precision: Literal["int8", "fp32"] = "int8"
     # Where checkpoints lie while training runs, so that it can go on after an interruption.
     checkpoints: Path = Path(".cache/finetune")
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> EncoderSettings:
+        """Those of a component's config, where the source is called `encoder`."""
+        options = {field.name: config[field.name] for field in fields(cls) if field.name in config}
+        if "checkpoints" in options:
+            options["checkpoints"] = Path(options["checkpoints"])
+        return cls(**{**options, "source": config["encoder"]})

@@ -24,7 +24,6 @@ SURE = message("wellness", ("감정", 0.9, True), ("감정.걱정", 0.7, True), 
 BACKED_OFF = message("wellness", ("감정", 0.9, True), ("감정.걱정", 0.2, False), key="감정")
 GREETING = message("greet", ("greet", 0.9, True))
 UNSURE = message("nlu_fallback", ("감정", 0.3, False))
-ANYWAY = message("wellness", ("감정", 0.3, False), key="감정.자살충동")
 FOUND = {"kind": "thinking", "score": 0.91, "scores": {"plan": 0.05, "thinking": 0.83, "acted": 0.01, "other": 0.0}}
 CRISIS = message("crisis", key="thinking", crisis=FOUND)
 
@@ -37,7 +36,6 @@ CRISIS = message("crisis", key="thinking", crisis=FOUND)
         ([GREETING, *said("utter_greet")], "the deepest level was sure enough"),
         ([UNSURE, SlotSet("reply_generated", False), *said("utter_open_question")], "an open question"),
         ([UNSURE, *said("utter_generated_reply"), SlotSet("reply_generated", True)], "the generator had a reply"),
-        ([ANYWAY, *said("utter_wellness/감정.자살충동")], "answered at any confidence"),
         ([CRISIS, *said("utter_crisis_thinking", "CrisisPolicy")], "a crisis"),
         ([UNSURE, *said("utter_crisis_stay", "CrisisPolicy")], "a crisis"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.back_off import BackOff, threshold_for
+from components.back_off import LEAST_CONFIDENCE, BackOff, threshold_for
 
 PATHS = [("감정", "걱정"), ("감정", "걱정", "건강"), ("감정", "걱정", "미래"), ("감정", "화"), ("증상", "불면"), ("greet",)]
 
@@ -42,6 +42,11 @@ def test_the_threshold_is_the_least_confidence_at_which_enough_answers_are_right
     assert threshold_for(0.75, confidence, right) == pytest.approx(0.6)
     assert threshold_for(0.9, confidence, right) == pytest.approx(0.8)
     assert threshold_for(0.9, confidence, np.zeros(5)) > 1
+
+
+def test_what_is_likely_wrong_is_not_answered_however_many_others_are_right() -> None:
+    confidence, right = np.array([0.9, 0.8, 0.7, 0.2]), np.array([1, 1, 1, 0])
+    assert threshold_for(0.75, confidence, right) == LEAST_CONFIDENCE
 
 
 def test_learned_thresholds_hold_what_they_promise_on_new_texts() -> None:

@@ -10,14 +10,16 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rasa.model_training
 from rasa.core.agent import Agent
 from rasa.shared.exceptions import RasaException
 
+from components.back_off import BackOff
+from components.categories import category_path
 from components.category_model import CategoryModel
 from components.encoder.settings import EncoderSettings
-from components.wellness_classifier import category_path
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NLU = """\
@@ -108,7 +110,7 @@ def test_what_is_like_nothing_is_less_sure_and_blank_text_breaks_nothing(lexical
     assert blank["text"] == ""
 
 
-def test_a_crisis_category_is_answered_at_any_confidence(lexical: Path) -> None:
+def test_a_crisis_category_is_found_like_any_other(lexical: Path) -> None:
     (parsed,) = parse(lexical, "그냥 오늘따라 문득 다 그만두고 싶다는 그런 마음이 드네요 살고 싶지 않은가")
     assert parsed["response_selector"]["wellness"]["response"]["intent_response_key"] == "wellness/감정.자살충동"
     assert parsed["intent"]["name"] == "wellness"
@@ -135,9 +137,57 @@ def test_labels_that_the_encoder_has_not_seen_do_not_make_it_distrusted(koelectr
     assert trusted[1] > 0.3 * trusted[0]
 
 
+def test_a_labels_last_text_is_not_held_out(koelectra: Path, examples: Any, tmp_path: Path) -> None:
+    encoder = EncoderSettings(source=str(koelectra), trained_layers=0, precision="fp32")
+    alone = [f"{number}번째 낯선 이야기예요" for number in range(40)]
+    model = CategoryModel.train([*examples[0], *alone], [*examples[1], *alone], tmp_path, encoder)
+    assert model.held_out is not None
+    assert not set(model.held_out.texts.tolist()) & set(range(len(examples[0]), len(examples[0]) + len(alone)))
+    assert model.labels[int(model.predict(alone[:1]).argmax())] == alone[0]
+
+
+def test_what_is_known_from_elsewhere_is_learned_but_never_held_out(examples: Any, tmp_path: Path) -> None:
+    texts, labels = examples
+    strange = "오밤중에 눈이 말똥말똥해서 양을 센다"
+    supporting = [(strange, labels[0]), (texts[0], labels[-1]), ("아무 말", "없는 범주")]
+    alone = CategoryModel.train(texts, labels, tmp_path)
+    helped = CategoryModel.train(texts, labels, tmp_path, supporting=supporting)
+    column = helped.labels.index(labels[0])
+    assert helped.predict([strange])[0, column] > alone.predict([strange])[0, column] + 0.1
+    assert helped.labels == alone.labels
+    assert helped.held_out is not None
+    assert sorted(helped.held_out.texts) == list(range(len(texts)))
+    assert np.abs(helped.predict(texts[:1]) - alone.predict(texts[:1])).max() < 0.3
+
+
+def test_supporting_examples_of_known_categories_are_learned_inside_rasa_train(lexical: Path, tmp_path: Path) -> None:
+    text = "오밤중에 양을 세고 있어"
+    file = tmp_path / "known.csv"
+    file.write_text(f"구분,유저,챗봇\n증상/불면,{text},\n없는/범주,아무 말,\n", encoding="utf-8")
+    (alone,), (helped,) = parse(lexical, text), parse(train(tmp_path, "supporting.yml", KNOWN=file), text)
+    assert helped["response_selector"]["wellness"]["response"]["intent_response_key"] == "wellness/증상.불면"
+    assert helped["intent"]["confidence"] > alone["intent"]["confidence"] + 0.1
+
+
+def test_supporting_examples_that_cannot_be_read_stop_training_with_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "known.csv"
+    file.write_text("가,나\n1,2\n", encoding="utf-8")
+    with pytest.raises(RasaException, match=r"known\.csv: the supporting examples can't be read"):
+        train(tmp_path, "supporting.yml", KNOWN=file)
+
+
+def test_equal_response_keys_of_two_intents_are_two_categories() -> None:
+    paths = [category_path("faq/ask.name"), category_path("chitchat/ask.name")]
+    levels = BackOff(paths, [0.5, 0.5]).levels(np.array([0.1, 0.9]))
+    assert [(level.category, level.confidence) for level in levels] == [
+        (("chitchat/ask",), 0.9),
+        (("chitchat/ask", "name"), 0.9),
+    ]
+
+
 def test_a_full_stop_in_an_intents_name_is_no_step_of_a_path() -> None:
     assert category_path("ask.age") == ("ask.age",)
-    assert category_path("wellness/감정.걱정") == ("감정", "걱정")
+    assert category_path("wellness/감정.걱정") == ("wellness/감정", "걱정")
 
 
 def test_the_classifier_needs_no_tokenizer_of_ours(tmp_path: Path) -> None:

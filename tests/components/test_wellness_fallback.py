@@ -34,6 +34,11 @@ def test_a_turn_that_is_sure_above_is_answered_there() -> None:
     assert decide("wellness", 0.4, levels, 감정_우울감=0.4) == ("wellness", "wellness/감정")
 
 
+def test_no_level_below_an_unsure_one_is_answered() -> None:
+    levels = [level("wellness", "감정", 0.45, False), level("wellness", "감정.우울감", 0.44, True)]
+    assert decide("wellness", 0.44, levels, 감정_우울감=0.44)[0] == "nlu_fallback"
+
+
 def test_a_sure_turn_stays() -> None:
     levels = [level("wellness", "감정", 0.9, True), level("wellness", "감정.우울감", 0.8, True)]
     assert decide("wellness", 0.8, levels, 감정_우울감=0.8) == ("wellness", "wellness/감정.우울감")

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import training.__main__
-from training.evaluation import evaluate, expected_calibration_error, figures
+from components.encoder.settings import EncoderSettings
+from training.evaluation import classifier_config, evaluate, expected_calibration_error, figures
 
 ROOT = Path(__file__).parents[2]
+OPEN_DATASET = ROOT / "data" / "wellness.csv"
 UTTERANCES = {
     "감정/우울감": [
         "요즘 너무 우울해요", "하루 종일 우울한 기분이에요", "우울해서 아무것도 못 하겠어", "마음이 가라앉고 우울하네요",
@@ -126,7 +128,7 @@ def test_nothing_but_the_figures_and_the_report_is_written(
 
 
 def test_the_same_files_give_the_same_figures(train: Path, test: Path, report: dict[str, Any]) -> None:
-    again = evaluate(train, test).figures
+    again = evaluate(train, test, supporting=OPEN_DATASET).figures
     assert {name: again[name] for name in again if name != "train_seconds"} == {
         name: report[name] for name in report if name != "train_seconds"
     }
@@ -135,11 +137,48 @@ def test_the_same_files_give_the_same_figures(train: Path, test: Path, report: d
 def test_a_category_never_trained_on_counts_as_wrong(train: Path, tmp_path: Path, report: dict[str, Any]) -> None:
     tested = {category: texts[-TESTED:] for category, texts in UTTERANCES.items()}
     strange = {"새로운/범주": ["우울해요", "잠이 안 와요", "머리가 아파요"] * 8}
-    found = evaluate(train, write(tmp_path / "test.csv", tested | strange)).figures
+    found = evaluate(train, write(tmp_path / "test.csv", tested | strange), supporting=OPEN_DATASET).figures
     assert found["test_utterances"] == 48
     for name in ("top1", "top3"):
         assert found[name] == pytest.approx(report[name] / 2)
     assert found["macro_f1"] < report["macro_f1"]
+
+
+def test_what_the_open_dataset_has_of_the_same_categories_is_learned_along(train: Path, test: Path, tmp_path: Path) -> None:
+    known = write(tmp_path / "known.csv", {"감정/우울감": ["우울해서 밥도 못 먹어요"], "없는/범주": ["아무 말"]})
+    alone, helped = evaluate(train, test), evaluate(train, test, supporting=known)
+    assert (alone.figures["supporting_utterances"], helped.figures["supporting_utterances"]) == (0, 1)
+    assert helped.labels == alone.labels
+    assert (helped.predicted != alone.predicted).any()
+
+
+def test_of_what_is_learned_along_the_test_utterances_are_left_out(train: Path, test: Path) -> None:
+    alone, known = evaluate(train, test).figures, evaluate(train, test, supporting=test).figures
+    assert known["supporting_utterances"] == 0
+    assert known["top1"] == alone["top1"]
+
+
+@pytest.mark.parametrize("encoder", ["none", "embedded"])
+def test_without_a_test_file_the_figures_are_of_what_was_held_out(train: Path, tmp_path: Path, encoder: str) -> None:
+    out = tmp_path / "figures.json"
+    arguments = ["evaluate", "--train", str(train), "--json", str(out), "--encoder", encoder]
+    result = CliRunner().invoke(training.__main__.app, arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert content["test_utterances"] == (48 if encoder == "none" else 5)
+    assert content["top1"] > 0.5
+
+
+def test_the_classifier_is_evaluated_as_config_yml_has_it() -> None:
+    config = classifier_config(ROOT / "config.yml")
+    settings = EncoderSettings.of(config)
+    assert (settings.trained_layers, settings.precision) == (config["trained_layers"], config["precision"]) == (0, "fp32")
+
+
+def test_a_config_without_the_classifier_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.yml").write_text("pipeline:\n- name: WhitespaceTokenizer\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="the pipeline has no"):
+        classifier_config(tmp_path / "config.yml")
 
 
 @pytest.mark.parametrize("encoder", ["koelectra"], indirect=True)
@@ -202,7 +241,8 @@ def test_texts_of_any_kind_and_length_are_learned_from_and_tested_on(tmp_path: P
     odd += ["\u1112\u1161\u11ab", "각\u0301", "\ufffd", "{이름}", "\x1b[31m빨강", "1", "."]
     file = write(tmp_path / "odd.csv", {"이상": odd, "화": [f"화가 나요 {number}" for number in range(8)]})
     result = run(file, file, tmp_path / "figures.json")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    assert "23 of the test utterances stand in" in result.stderr  # which are all
     assert "\x1b" not in result.stdout
     assert set(json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))) >= KEYS
 
