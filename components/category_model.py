@@ -1,4 +1,4 @@
-"""The classifier itself, free of Rasa: a lexical model and, if one is named, a fine-tuned encoder, fused and calibrated."""
+"""The classifier itself, free of Rasa: a lexical model and, if one is named, an encoder and the nearest texts in its eyes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from components.encoder.onnx_encoder import HEAD_FILE, TRUNK_FILE, OnnxEncoder, quantise
 from components.encoder.settings import EncoderSettings
-from components.fusion import Fusion, learn_fusion
+from components.fusion import Encoded, Fusion, learn_fusion
 from components.lexical import LexicalModel
+from components.neighbours import Neighbours
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,17 @@ class HeldOut:
     labels: np.ndarray
 
 
+class Reader(NamedTuple):
+    """An encoder, and the training texts' vectors by it."""
+
+    encoder: OnnxEncoder
+    neighbours: Neighbours
+
+    def __call__(self, texts: list[str]) -> Encoded:
+        logits, vectors = self.encoder.read(texts)
+        return Encoded(logits, self.neighbours.shares(vectors, logits.shape[1]))
+
+
 class CategoryModel:
     """Says how likely each label is for a text.
 
@@ -53,14 +66,14 @@ class CategoryModel:
         labels: list[str],
         lexical: LexicalModel,
         fusion: Fusion,
-        encoder: OnnxEncoder | None = None,
+        reader: Reader | None = None,
         encoder_source: str | None = None,
         held_out: HeldOut | None = None,
     ) -> None:
         self.labels = labels
         self.encoder_source = encoder_source
         self.held_out = held_out
-        self._lexical, self._encoder, self._fusion = lexical, encoder, fusion
+        self._lexical, self._reader, self._fusion = lexical, reader, fusion
 
     @classmethod
     def train(
@@ -104,39 +117,45 @@ class CategoryModel:
         held_out = np.concatenate(groups)
         truth = targets[held_out]
 
-        logits = served = None
+        encoded = reader = None
         if encoder is not None:
             from components.encoder.finetune import finetune  # torch comes in here and nowhere else
 
             (folder / _ENCODER_FOLDER).mkdir(exist_ok=True)
-            finetune(encoder, texts, targets, len(names), held_out, folder / _ENCODER_FOLDER)
-            served = OnnxEncoder.load(folder / _ENCODER_FOLDER)
+            vectors = finetune(encoder, texts, targets, len(names), held_out, folder / _ENCODER_FOLDER).vectors
+            learned = np.delete(np.arange(len(texts)), held_out)
             unseen = [texts[index] for index in held_out]
-            logits = served.logits(unseen)
-        fusion = learn_fusion(scores, logits, truth)
-        evidence = HeldOut(held_out, fusion.probabilities(scores, logits), truth)
-        if encoder is not None and encoder.precision == "int8":
-            served = (
-                _quantised(folder / _ENCODER_FOLDER, lambda small: fusion.probabilities(scores, small.logits(unseen)), evidence)
-                or served
-            )
-        model = cls(names, lexical, fusion, served, encoder.source if encoder else None, evidence)
+            trial = Reader(OnnxEncoder.load(folder / _ENCODER_FOLDER), Neighbours.learn(vectors[learned], targets[learned]))
+            encoded = trial(unseen)
+            # Those that were held out are neighbours of what comes.
+            reader = Reader(trial.encoder, Neighbours.learn(vectors, targets))
+            reader.neighbours.save(folder / _ENCODER_FOLDER)
+        fusion = learn_fusion(scores, encoded, truth)
+        evidence = HeldOut(held_out, fusion.probabilities(scores, encoded), truth)
+        if encoder is not None and reader is not None and encoder.precision == "int8":
+
+            def probabilities(small: OnnxEncoder) -> np.ndarray:
+                return fusion.probabilities(scores, trial._replace(encoder=small)(unseen))
+
+            reader = reader._replace(encoder=_quantised(folder / _ENCODER_FOLDER, probabilities, evidence) or reader.encoder)
+        model = cls(names, lexical, fusion, reader, encoder.source if encoder else None, evidence)
         settings = {"labels": names, "encoder_source": model.encoder_source, "fusion": fusion}
         (folder / _FILE).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
         return model
 
     def predict(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float64: the calibrated probability of each label."""
-        logits = None if self._encoder is None else self._encoder.logits(texts)
-        return self._fusion.probabilities(self._lexical.scores(texts), logits)
+        return self._fusion.probabilities(self._lexical.scores(texts), self._reader and self._reader(texts))
 
     @classmethod
     def load(cls, folder: Path) -> CategoryModel:
         """The model whose files `train` left in `folder`; imports neither torch nor transformers."""
         settings = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        encoder = OnnxEncoder.load(folder / _ENCODER_FOLDER) if settings["encoder_source"] else None
+        encoder, reader = folder / _ENCODER_FOLDER, None
+        if settings["encoder_source"]:
+            reader = Reader(OnnxEncoder.load(encoder), Neighbours.load(encoder))
         return cls(
-            settings["labels"], LexicalModel.load(folder), Fusion(*settings["fusion"]), encoder, settings["encoder_source"]
+            settings["labels"], LexicalModel.load(folder), Fusion(*settings["fusion"]), reader, settings["encoder_source"]
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-# Of the covariance of sentence vectors: nearly a sphere. Texts that an encoder has learned from lie closer together than others
-# do, and hundreds of categories of a dozen texts tell little of how vectors vary together.
-_SHRINKAGE = 0.95
+# Of the covariance of sentence vectors, towards a sphere. Texts that an encoder has learned from lie closer together than
+# others do, and hundreds of categories of a dozen texts tell little of how vectors vary together.
+_SHRINKAGE = 0.7
 
 
 def discriminant(vectors: np.ndarray, labels: np.ndarray, label_count: int) -> tuple[np.ndarray, np.ndarray]:

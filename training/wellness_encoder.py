@@ -171,7 +171,7 @@ def fine_tune(
     offsets = np.cumsum([0, *(len(task.read) for task in tasks)])
     kept_out = np.concatenate([each + offset for each, offset in zip(held_out, offsets)])
     with tempfile.TemporaryDirectory() as folder:
-        head = finetune(settings, texts, labels, sum(sizes), kept_out, Path(folder), sizes)
+        head, _ = finetune(settings, texts, labels, sum(sizes), kept_out, Path(folder), sizes)
         encoder = OnnxEncoder.load(Path(folder))
         found = []
         for task, start, unseen in zip(tasks, starts, held_out):

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,13 +18,20 @@ from components.encoder.checkpoint import load_checkpoint  # isort: skip (keeps 
 from transformers import EvalPrediction
 
 from components.discriminant import discriminant
-from components.encoder.network import Head, TrainedHead, Trunk
-from components.encoder.onnx_encoder import HEAD_FILE, SETTINGS_FILE, TRUNK_FILE, OnnxTrunk
+from components.encoder.network import Head, ServedHead, TrainedHead, Trunk
+from components.encoder.onnx_encoder import HEAD_FILE, SETTINGS_FILE, TRUNK_FILE, OnnxTrunk, by_length
 from components.encoder.settings import EncoderSettings
 from components.encoder.tokenizer import EncoderTokenizer
 from components.trainer import Example, fine_tune, run_name
 
 _LABEL_SMOOTHING = 0.1
+
+
+class FineTuned(NamedTuple):
+    """A head, and what the encoder with it makes of all texts: their sentence vectors, (texts, hidden size) float32."""
+
+    head: Head
+    vectors: np.ndarray
 
 
 def finetune(
@@ -34,8 +42,8 @@ def finetune(
     held_out: np.ndarray,
     folder: Path,
     tasks: Sequence[int] = (),
-) -> Head:
-    """Fine-tunes the encoder on all texts but the held-out ones, exports the best epoch into `folder` and returns its head.
+) -> FineTuned:
+    """Fine-tunes the encoder on all texts but the held-out ones, and exports the best epoch into `folder`.
 
     Only the upper `settings.trained_layers` learn. What the layers below them say of a text never changes, so it is computed
     once. An interrupted run goes on from its last epoch when it is started again with the same texts and settings. Where no
@@ -52,8 +60,8 @@ def finetune(
     learned = np.setdiff1d(np.arange(len(texts)), held_out)
     if settings.trained_layers == 0:
         export_frozen(settings.source, settings.max_length, folder)
-        vectors = OnnxTrunk.load(folder).vectors([texts[index] for index in learned])
-        weights, biases = discriminant(vectors, labels[learned], label_count)
+        vectors = OnnxTrunk.load(folder).vectors(texts)
+        weights, biases = discriminant(vectors[learned], labels[learned], label_count)
         head = Head(torch.nn.ModuleList(), vectors.shape[1], label_count)
         head.classify.weight.data, head.classify.bias.data = torch.from_numpy(weights), torch.from_numpy(biases)
     else:
@@ -89,8 +97,20 @@ def finetune(
             metrics=_accuracy,
         )
         shutil.rmtree(checkpoints, ignore_errors=True)
+        vectors = _vectors(head, examples)
     export_head(head, folder / HEAD_FILE)
-    return head
+    return FineTuned(head, vectors)
+
+
+def _vectors(head: Head, examples: list[Example]) -> np.ndarray:
+    """(texts, hidden size) float32, of texts whose frozen states are known."""
+    head = head.cpu().eval()
+    vectors = np.zeros((len(examples), head.classify.in_features), dtype=np.float32)
+    with torch.no_grad():
+        for batch in by_length([example["input_ids"] for example in examples], 32):
+            inputs = _collate([examples[index] for index in batch])
+            vectors[batch] = head.vectors(inputs["hidden"], inputs["attention_mask"]).numpy()
+    return vectors
 
 
 def _frozen_states(trunk: OnnxTrunk, texts: list[str]) -> list[np.ndarray]:
@@ -150,7 +170,8 @@ def export_head(head: Head, file: Path) -> None:
     """Writes the head as ONNX, fp32, with batch and sequence length left open."""
     hidden = torch.ones((2, 8, head.classify.in_features))
     mask = torch.ones((2, 8), dtype=torch.int64)
-    _export(head, (hidden, mask), file, ["hidden", "attention_mask"], {"logits": {0: "batch"}})
+    axes = {name: {0: "batch"} for name in ("logits", "vectors")}
+    _export(ServedHead(head), (hidden, mask), file, ["hidden", "attention_mask"], axes)
     _fuse_attention(file)
 
 

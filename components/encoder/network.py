@@ -53,6 +53,19 @@ class Head(torch.nn.Module):
         return mean(hidden, attention_mask)
 
 
+class ServedHead(torch.nn.Module):
+    """A head in the form that is exported."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (texts, labels), and sentence vectors (texts, hidden size)."""
+        vectors = self.head.vectors(hidden, attention_mask)
+        return self.head.classify(vectors), vectors
+
+
 def mean(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
     """Each text's mean hidden state, (texts, hidden size), over the tokens that are not padding."""
     weights = attention_mask.to(hidden.dtype)[..., None]

@@ -84,7 +84,7 @@ _trunks: WeakValueDictionary[str, OnnxTrunk] = WeakValueDictionary()
 
 
 class OnnxEncoder:
-    """Logits for texts, from the files that `components.encoder.finetune` exported."""
+    """Logits and sentence vectors of texts, from the files that `components.encoder.finetune` exported."""
 
     def __init__(self, trunk: OnnxTrunk, head: Path) -> None:
         self._trunk = trunk
@@ -97,11 +97,15 @@ class OnnxEncoder:
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, labels) float32."""
-        rows: dict[int, np.ndarray] = {}
+        return self.read(texts)[0]
+
+    def read(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (texts, labels) and sentence vectors (texts, hidden size), both float32."""
+        rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for batch, hidden, mask in self._trunk.hidden(texts):
-            (logits,) = self._head.run(None, {"hidden": hidden, "attention_mask": mask})
-            rows.update(zip(batch, logits))
-        return np.stack([rows[index] for index in range(len(texts))])
+            rows.update(zip(batch, zip(*self._head.run(None, {"hidden": hidden, "attention_mask": mask}))))
+        logits, vectors = zip(*(rows[index] for index in range(len(texts))))
+        return np.stack(logits), np.stack(vectors)
 
 
 def quantise(file: Path) -> Path:

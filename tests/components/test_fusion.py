@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from components.fusion import Fusion, learn_fusion
+from components.fusion import Encoded, Fusion, learn_fusion
+
+
+def by_logits(logits: np.ndarray) -> Encoded:
+    """An encoder whose neighbours know nothing."""
+    return Encoded(logits, np.full(logits.shape, 1 / logits.shape[1]))
 
 
 @pytest.fixture
@@ -26,12 +31,12 @@ def test_scores_like_probabilities_get_the_weight_that_makes_them_probabilities(
 def test_overconfident_logits_are_cooled_by_what_they_were_heated(truth: tuple[np.ndarray, np.ndarray]) -> None:
     logits, labels = truth
     knows_nothing = np.full_like(logits, 0.2)
-    assert learn_fusion(knows_nothing, logits * 7, labels).encoder == pytest.approx(1 / 7, rel=0.1)
+    assert learn_fusion(knows_nothing, by_logits(logits * 7), labels).encoder == pytest.approx(1 / 7, rel=0.1)
 
 
 def test_fused_confidence_is_how_often_one_is_right(truth: tuple[np.ndarray, np.ndarray]) -> None:
     logits, labels = truth
-    scores, heated = softmax(logits / 2, axis=1), logits * 3.5
+    scores, heated = softmax(logits / 2, axis=1), by_logits(logits * 3.5)
     probabilities = learn_fusion(scores, heated, labels).probabilities(scores, heated)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     for low, high in ((0.3, 0.5), (0.5, 0.7), (0.7, 0.9)):
@@ -44,15 +49,28 @@ def test_two_voices_that_err_apart_are_better_than_either() -> None:
     labels = random.integers(5, size=4000)
     first, second = (np.eye(5)[labels] * 1.5 + random.normal(size=(4000, 5)) for _ in range(2))
     scores = softmax(first, axis=1)
-    fused = learn_fusion(scores, second, labels).probabilities(scores, second)
+    fused = learn_fusion(scores, by_logits(second), labels).probabilities(scores, by_logits(second))
     alone = max((scores.argmax(axis=1) == labels).mean(), (second.argmax(axis=1) == labels).mean())
     assert (fused.argmax(axis=1) == labels).mean() > alone + 0.03
+
+
+def test_neighbours_are_heard_as_far_as_they_are_right(truth: tuple[np.ndarray, np.ndarray]) -> None:
+    logits, labels = truth
+    random = np.random.default_rng(2)
+    near = np.eye(5)[np.where(random.random(len(labels)) < 0.9, labels, random.integers(5, size=len(labels)))]
+    far = np.eye(5)[random.integers(5, size=len(labels))]
+    scores = np.full_like(logits, 0.2)
+    right, chance = (learn_fusion(scores, Encoded(logits, shares), labels) for shares in (near, far))
+    assert right.neighbours is not None
+    assert chance.neighbours is not None
+    assert right.neighbours > 0.5 > 10 * chance.neighbours
+    assert (right.probabilities(scores, Encoded(logits, near)).argmax(axis=1) == labels).mean() > 0.85
 
 
 def test_an_encoder_that_is_right_by_chance_about_two_texts_does_not_silence_the_words() -> None:
     labels = np.array([0, 1])
     scores = np.array([[0.9, 0.1], [0.1, 0.9]])
-    found = learn_fusion(scores, np.array([[3.0, -3.0], [-3.0, 3.0]]), labels)
+    found = learn_fusion(scores, by_logits(np.array([[3.0, -3.0], [-3.0, 3.0]])), labels)
     assert found.encoder is not None
     assert found.encoder < 1
     assert found.lexical > 1
