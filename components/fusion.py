@@ -10,6 +10,10 @@ from scipy.special import log_softmax, softmax
 
 # What a label counts for that none of the nearest texts has, as a share of them.
 _FAR = 0.02
+# Where the best weights are looked for, because a search from afar ends in a corner: floors with lexical weights that suit
+# them, and weights of logits, which are as large as a head makes them.
+_LEXICAL = ((0.01, 1.5), (0.3, 8.0))
+_LOGITS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 # How strongly the weights are drawn to those that suit most data, against the log-likelihood of all texts together. Among
 # thousands it is nothing; a handful, which extreme weights may please by chance, doesn't get them.
 _PULL = 2.0
@@ -64,10 +68,15 @@ def learn_fusion(scores: np.ndarray, encoded: Encoded | None, labels: np.ndarray
     """
 
     def loss(parameters: np.ndarray) -> float:
-        pull = _PULL / len(labels) * float(((parameters - start) ** 2).sum())
+        pull = _PULL / len(labels) * float(((parameters - prior) ** 2).sum())
         return pull - Fusion(*np.exp(parameters).tolist()).log_likelihood(scores, encoded, labels)
 
-    start = np.log([0.03, 3.0] if encoded is None else [0.03, 1.5, 0.5, 0.2])
-    bounds = [(-9.0, 0.0), (-4.0, 6.0), (-6.0, 4.0), (-6.0, 2.0)][: len(start)]
-    best = minimize(loss, start, method="Nelder-Mead", bounds=bounds, options={"xatol": 0.01, "fatol": 1e-5})
+    prior = np.log([0.03, 3.0] if encoded is None else [0.03, 1.5, 0.5, 0.2])
+    bounds = [(-9.0, 0.0), (-4.0, 6.0), (-6.0, 4.0), (-6.0, 2.0)][: len(prior)]
+    found = []
+    for lexical in _LEXICAL:
+        starts = [np.log(lexical)] if encoded is None else [np.log([*lexical, logits, 0.2]) for logits in _LOGITS]
+        start = min(starts, key=loss)
+        found.append(minimize(loss, start, method="Nelder-Mead", bounds=bounds, options={"xatol": 0.01, "fatol": 1e-5}))
+    best = min(found, key=lambda end: end.fun)
     return Fusion(*np.exp(best.x).tolist())

@@ -54,6 +54,21 @@ def test_two_voices_that_err_apart_are_better_than_either() -> None:
     assert (fused.argmax(axis=1) == labels).mean() > alone + 0.03
 
 
+@pytest.mark.parametrize("noise", [0.08, 0.15])
+def test_the_best_weights_are_found_however_large_the_logits_are(noise: float) -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(200, size=800)
+    true = np.eye(200)[labels] * random.random((800, 1))
+    scores = 0.6 * true + noise * random.normal(size=true.shape)
+    logits = 3 * true + random.normal(size=true.shape)
+    shares = softmax(3 * true + random.normal(size=true.shape), axis=1)
+    likelihoods = []
+    for scale in (1, 100):
+        encoded = Encoded(logits * scale, shares)
+        likelihoods.append(learn_fusion(scores, encoded, labels).log_likelihood(scores, encoded, labels))
+    assert likelihoods[0] == pytest.approx(likelihoods[1], abs=0.02)
+
+
 def test_neighbours_are_heard_as_far_as_they_are_right(truth: tuple[np.ndarray, np.ndarray]) -> None:
     logits, labels = truth
     random = np.random.default_rng(2)
