@@ -201,6 +201,13 @@ def test_not_me_alone_is_nobody_else(text: str) -> None:
     assert read(text) is Answer.UNCLEAR
 
 
+@pytest.mark.parametrize("part", ["해도", "할게", "하고 싶은", "것게", "네나", "저네", "이제 나", "안전", "그만"])
+def test_a_message_that_goes_on_and_on_holds_nobody_up(part: str) -> None:
+    """One expression that may repeat what others of it are made of would try more ways than there is time for."""
+    assert read(f"말{part * 300}x") in (Answer.UNCLEAR, Answer.NOT_SAFE, Answer.KEEP_TALKING)
+    assert read(f"{part * 20}"[:39] + "x") is not Answer.SAFE
+
+
 def test_a_word_within_another_is_not_that_word() -> None:
     assert {read(text) for text in ("여러 가지 마음이 들어요", "말하자면 길어요", "정말 하고 싶은 건 없어요")} == {
         Answer.UNCLEAR
