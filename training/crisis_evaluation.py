@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.loading import load_data
 
 from components.crisis_detector import CrisisDetector, examples_of, train_model
 from components.crisis_examples import EVERYDAY, KINDS, LABELS, NONE, CrisisExample, CrisisExamplesError
 from training.evaluation import expected_calibration_error
+from training.pipeline import component_of
 
 _COMPONENT = "components.crisis_detector.CrisisDetector"
 _THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -26,13 +26,12 @@ def detector_config(config_file: Path) -> dict[str, Any]:
     """The detector's settings in a Rasa config file.
 
     Raises:
-        CrisisExamplesError: its pipeline has no CrisisDetector.
+        CrisisExamplesError: the file can't be read, or its pipeline has no CrisisDetector.
     """
-    pipeline = yaml.safe_load(config_file.read_text(encoding="utf-8"))["pipeline"]
-    for component in pipeline:
-        if component["name"] == _COMPONENT:
-            return {**CrisisDetector.get_default_config(), **component}
-    raise CrisisExamplesError(f"{config_file}: the pipeline has no {_COMPONENT}; add it.")
+    try:
+        return {**CrisisDetector.get_default_config(), **component_of(config_file, _COMPONENT)}
+    except ValueError as error:
+        raise CrisisExamplesError(str(error)) from None
 
 
 def evaluate_crisis(config: dict[str, Any], nlu_files: Sequence[Path], tests: Sequence[CrisisExample]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from sklearn.metrics import f1_score
 
 from components.back_off import threshold_for
@@ -21,6 +20,7 @@ from components.category_model import CategoryModel
 from components.encoder.settings import EncoderSettings
 from training.dataset import WELLNESS_COLUMNS, category_path, wellness_data
 from training.learning_curve import learning_curve
+from training.pipeline import component_of
 from training.report import EvaluationResult
 from training.tables import TableError, read_table
 
@@ -34,13 +34,9 @@ def classifier_config(config_file: Path) -> dict[str, Any]:
     """The classifier's settings in a Rasa config file, as far as they stand there.
 
     Raises:
-        ValueError: its pipeline has no WellnessClassifier.
+        ValueError: the file can't be read, or its pipeline has no WellnessClassifier.
     """
-    pipeline = yaml.safe_load(config_file.read_text(encoding="utf-8"))["pipeline"]
-    for component in pipeline:
-        if component["name"] == _COMPONENT:
-            return dict(component)
-    raise ValueError(f"{config_file}: the pipeline has no {_COMPONENT}; add it.")
+    return component_of(config_file, _COMPONENT)
 
 
 def evaluate(
@@ -65,8 +61,9 @@ def evaluate(
     """
     texts, labels = _examples(train)
     tests = _tests(test) if test else None
-    kept_apart = set(tests[0]) if tests else set()
-    more = [pair for pair in zip(*_examples(supporting)) if pair[0] not in kept_apart] if supporting else []
+    known, categories = {*texts, *(tests[0] if tests else ())}, set(labels)
+    elsewhere = zip(*_examples(supporting)) if supporting else ()
+    more = [(text, category) for text, category in elsewhere if category in categories and text not in known]
 
     with tempfile.TemporaryDirectory() as folder:
         if encoder is not None:
@@ -82,7 +79,7 @@ def evaluate(
         **figures(predicted, model.labels, truth),
         "train_seconds": round(train_seconds, 2),
         "train_utterances": len(texts),
-        "supporting_utterances": len({text for text, label in more if label in set(labels)} - set(texts)),
+        "supporting_utterances": len(more),
         "test_utterances": len(tested),
         "test_utterances_in_train": len(set(tested) & set(texts)) if tests else 0,
         "categories": len(model.labels),

@@ -18,6 +18,7 @@ from components.crisis_examples import CrisisExamplesError, kind_of
 from components.crisis_lexicon import CrisisLexicon
 from training import dataset, rasa_data, tables
 from training.dataset import CHATBOT_COLUMNS, CRISIS_COLUMNS, PARENT_COLUMNS, WELLNESS_COLUMNS, WellnessData
+from training.pipeline import pipeline_of
 from training.tables import Row, TableError
 
 # The intents beside the wellness categories. An utterance that stands there is not taken into a category.
@@ -209,9 +210,10 @@ def _risky(data: WellnessData, crisis: rasa_data.Crisis, folder: DataFolder) -> 
     """The categories for `ImportReport.risky`: those without fixed replies, or harmless to the crisis detector."""
     try:
         lexicon = CrisisLexicon.read(folder.crisis_lexicon)
-    except CrisisExamplesError as error:
+        named = [component.get("kinds_of_intents") or {} for component in pipeline_of(folder.config)]
+    except (CrisisExamplesError, ValueError) as error:
         raise TableError(str(error)) from None
-    kinds = _kinds_of_intents(folder.config)
+    kinds = {intent: kind for each in named for intent, kind in each.items()}
     risky = {}
     for category, utterances in data.utterances.items():
         if crisis.replies_to(category) and kind_of(rasa_data.full_intent(category), kinds):
@@ -220,17 +222,6 @@ def _risky(data: WellnessData, crisis: rasa_data.Crisis, folder: DataFolder) -> 
         if hits >= _RISKY_SHARE * len(utterances) or _RISKY_NAME.search(category):
             risky[category] = hits
     return risky
-
-
-def _kinds_of_intents(config: Path) -> dict[str, str]:
-    """The kinds of risk that a Rasa config file gives to intents."""
-    try:
-        pipeline = yaml.safe_load(config.read_text(encoding="utf-8"))["pipeline"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise TableError(f"{config}: the pipeline can't be read ({reason}); mend the file.") from None
-    named = [component.get("kinds_of_intents") or {} for component in pipeline or []]
-    return {intent: kind for kinds in named for intent, kind in kinds.items()}
 
 
 def _ordinary_utterances(intents_file: Path) -> set[str]:

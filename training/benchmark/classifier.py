@@ -18,6 +18,7 @@ from training.base_encoder import build_base_encoder
 from training.benchmark.figures import Bench, Figure, skipped
 from training.benchmark.measuring import run_alone
 from training.dataset import WELLNESS_COLUMNS, wellness_data
+from training.evaluation import classifier_config
 from training.tables import read_table
 
 EPOCHS = 100
@@ -59,8 +60,7 @@ def bots_pipeline(project: Path) -> Pipeline:
     In place of the bot's own encoder stands the one it was made from, which has not seen what is tested; nor is the dataset
     learned along.
     """
-    pipeline = yaml.safe_load((project / "config.yml").read_text(encoding="utf-8"))["pipeline"]
-    classifier = next(component for component in pipeline if component["name"].endswith(".WellnessClassifier"))
+    classifier = classifier_config(project / "config.yml")
     classifier["supporting_examples"] = None
     encoder = classifier.get("encoder")
     if encoder and (project / encoder).is_dir():
